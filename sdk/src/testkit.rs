@@ -1,0 +1,1 @@
+//! The contract suite (see the design) and starters of real servers.
