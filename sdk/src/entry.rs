@@ -66,7 +66,7 @@ pub struct SinkEntry {
 
 /// Opens and probes a configured sink, as often as needed.
 pub trait SinkFactory: Send + Sync {
-    /// Returns what the connector says of itself.
+    /// Returns what the connector says of itself under this configuration.
     fn spec(&self) -> Spec;
 
     /// Returns what a repeat does under this configuration.
@@ -205,7 +205,10 @@ impl<T: SourceConnector> SourceFactory for Configured<T, T::Config> {
 
 impl<T: SinkConnector> SinkFactory for Configured<T, T::Config> {
     fn spec(&self) -> Spec {
-        T::SPEC
+        Spec {
+            partial: T::partial(&self.config),
+            ..T::SPEC
+        }
     }
 
     fn repeats(&self) -> Repeats {

@@ -143,4 +143,10 @@ pub trait SinkConnector: Sink + Sized + 'static {
     fn repeats(_config: &Self::Config) -> crate::Repeats {
         Self::SPEC.repeats
     }
+
+    /// Returns whether, under this configuration, a later message of a batch may be taken while an earlier one
+    /// is refused for now; see [`crate::Spec::partial`].
+    fn partial(_config: &Self::Config) -> bool {
+        Self::SPEC.partial
+    }
 }
