@@ -1,1 +1,51 @@
-//! Placeholder while the workspace is set up.
+//! Hermod's sources and sinks.
+//!
+//! Two ordered slices, [`SOURCES`] and [`SINKS`], are the only lists of connectors. Validation, forms, the
+//! reference and the examples are read from them; a connector is one file and one line here.
+//!
+//! What this crate is not: it knows no engine and no workflow. Batching, retries and dead letters are the
+//! engine's; a connector only says what became of each message.
+//!
+//! ```
+//! let entry = hermod_connectors::sink("file").expect("`file` is registered");
+//! assert!(entry.configure(&entry.example()).is_ok());
+//! ```
+
+mod csv;
+mod disk;
+mod file_sink;
+mod generator;
+mod lines;
+mod offload;
+mod stdout;
+mod timestamp;
+mod webhook;
+
+use hermod_sdk::{SinkEntry, SourceEntry};
+
+pub use file_sink::{FileFormat, FileSink, FileSinkConfig};
+pub use generator::{GeneratorConfig, GeneratorPosition, GeneratorSource};
+pub use stdout::{StdoutSink, StdoutSinkConfig};
+pub use webhook::{WebhookConfig, WebhookSource};
+
+/// Every kind of source, ordered by kind.
+pub static SOURCES: &[SourceEntry] = &[
+    SourceEntry::of::<generator::GeneratorSource>(),
+    SourceEntry::push::<webhook::WebhookSource>(),
+];
+
+/// Every kind of sink, ordered by kind.
+pub static SINKS: &[SinkEntry] = &[
+    SinkEntry::of::<file_sink::FileSink>(),
+    SinkEntry::of::<stdout::StdoutSink>(),
+];
+
+/// Returns the source of a kind.
+pub fn source(kind: &str) -> Option<&'static SourceEntry> {
+    SOURCES.iter().find(|entry| entry.spec.kind == kind)
+}
+
+/// Returns the sink of a kind.
+pub fn sink(kind: &str) -> Option<&'static SinkEntry> {
+    SINKS.iter().find(|entry| entry.spec.kind == kind)
+}

@@ -1,0 +1,3 @@
+//! Connectors through their public API.
+
+mod slices;
