@@ -1,1 +1,25 @@
-//! Placeholder while the workspace is set up.
+//! Hermod's HTTP server: push ingress, probes, metrics.
+//!
+//! The path of a pushed message is plain hyper: one task per connection, no task and no layer per request.
+//! Everything else is an axum router. What the server needs to know of its node (which webhook has which
+//! ingress, whether the data log works) it asks through the trait [`Node`], so that it can be tested, and
+//! later be served by another node, without an engine.
+//!
+//! What this crate is not: it knows no connector and no configuration file, and it starts no workflow.
+//!
+//! Limits: [`Options`] names them all; each has a default, none is off.
+
+mod clock;
+mod code;
+mod connection;
+mod intake;
+mod node;
+mod problem;
+mod router;
+mod server;
+mod webhook;
+
+pub use code::Code;
+pub use intake::Intake;
+pub use node::{Engines, LogState, Node};
+pub use server::{BindError, Options, Server};

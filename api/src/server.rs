@@ -1,0 +1,180 @@
+//! The listener, and the bounds of all connections together.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::StatusCode;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Code, Node, connection, connection::Shared, router};
+
+/// How long to wait after an accept that failed, for example because no file descriptor was left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The server's address and limits.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Most connections at a time; more are answered 503 and closed. Default 4,096.
+    pub connections_max: usize,
+    /// Longest wait for a request's head, which includes the idle time between two requests. Default 75 s,
+    /// longer than the idle time of common load balancers, which must be the first to close.
+    pub head_timeout: Duration,
+    /// Longest time for a body. Default 30 s.
+    pub body_timeout: Duration,
+    /// How long open requests may take after the server was told to stop. Default 5 s.
+    pub stop_timeout: Duration,
+}
+
+impl Options {
+    /// Returns the defaults for an address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            connections_max: 4096,
+            head_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The server cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process listens there.
+    #[error("another process listens on `{address}`")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {source}")]
+    Unusable {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The node's registry already has the server's metrics.
+    #[error("the server's metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl BindError {
+    /// Returns the code that an operator sees.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::InUse { .. } => Code::PortInUse,
+            Self::Unusable { .. } | Self::Metrics(_) => Code::AddressUnusable,
+        }
+    }
+}
+
+/// A server that listens; nothing is answered until [`Server::run`].
+pub struct Server<N> {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared<N>>,
+}
+
+impl<N: Node> Server<N> {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// [`BindError`] if it cannot be had.
+    pub async fn bind(options: Options, node: Arc<N>) -> Result<Self, BindError> {
+        let router = router::router(node.clone())?;
+        let address = options.address;
+        let unusable = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse { address },
+            _ => BindError::Unusable { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        Ok(Self { listener, address, shared: Arc::new(Shared { node, router, options }) })
+    }
+
+    /// Returns the address with the port that was really taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is cancelled; then no connection is accepted any more, open requests are
+    /// finished within the stop timeout, and the rest is cut off.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(ended) = connections.join_next() => report(ended),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.start(stream, &mut connections, &stop),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        let deadline = Instant::now() + self.shared.options.stop_timeout;
+        while let Ok(Some(ended)) =
+            tokio::time::timeout_at(deadline, connections.join_next()).await
+        {
+            report(ended);
+        }
+        if !connections.is_empty() {
+            tracing::warn!(connections = connections.len(), "connections were cut off");
+        }
+        connections.shutdown().await;
+    }
+
+    fn start(&self, stream: TcpStream, connections: &mut JoinSet<()>, stop: &CancellationToken) {
+        // I9: connections are bounded; the one too many gets an answer instead of silence.
+        if connections.len() >= self.shared.options.connections_max {
+            refuse(&stream);
+            return;
+        }
+        // Answers are small and must not wait for the peer's delayed acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "connection ended before it began");
+            return;
+        }
+        connections.spawn(connection::serve(stream, self.shared.clone(), stop.clone()));
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection's task panicked; the others go on");
+    }
+}
+
+fn refuse(stream: &TcpStream) {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let code = Code::TooManyConnections;
+    let body = format!(
+        r#"{{"type":"urn:hermod:error:{}","title":"{}","status":{},"code":"{}"}}"#,
+        code.text(),
+        code.title(),
+        status.as_u16(),
+        code.text(),
+    );
+    let text = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
+         retry-after: 1\r\nconnection: close\r\n\r\n{body}",
+        body.len(),
+    );
+    // A fresh socket's send buffer is empty; should it not take the text, the peer sees the close.
+    if let Err(error) = stream.try_write(text.as_bytes()) {
+        tracing::debug!(%error, "a refused connection got no answer");
+    }
+}
