@@ -1,0 +1,70 @@
+# `make` alone shows what there is. Every target works on a fresh clone with Rust 1.95 and, for tests, on Debian 12.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench bench-wal bench-engine bench-ingest bench-postgres chaos fuzz ui docs
+
+CARGO ?= cargo
+# `cargo install` puts tools there; it is not on everyone's PATH.
+export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+PORT ?= 8080
+DATA ?= data
+CYCLES ?= 1000
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+help: ## Shows this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The release profile: the first build takes some minutes longer, but what a newcomer tries is the real thing, in
+# speed and in memory. `make run PROFILE=dev` builds sooner.
+PROFILE ?= release
+run: ## Builds all and starts a node with the ready-made workflow of examples/workflows
+	@scripts/servers build
+	$(CARGO) build --profile $(PROFILE) --bin hermod
+	@exec $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hermod \
+		--mode=standalone --workflows examples/workflows --data-dir $(DATA) --port $(PORT)
+
+test: ## Installs the servers that tests need (Debian, as root) and runs all tests
+	@scripts/servers test
+	$(CARGO) test --workspace --all-features
+
+lint: ## Checks format, lints, API docs, licences, bans and advisories
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --all-features --quiet
+	@scripts/tool cargo-deny cargo-deny 0.20.2
+	$(CARGO) deny check --hide-inclusion-graph licenses bans sources
+	@scripts/advisories
+
+bench: bench-wal bench-engine bench-ingest bench-postgres ## Runs all benches; QUICK=1 makes each a short check
+
+bench-wal: ## The log beside the raw device; writes target/bench/wal.json
+	$(CARGO) run --release -p hermod-benches -- wal
+
+bench-engine: ## The engine in memory and through the file buffer; writes target/bench/engine.json
+	$(CARGO) run --release -p hermod-benches -- engine
+
+bench-ingest: ## Webhooks beside nginx and Redis; writes target/bench/ingest.json
+	@scripts/servers bench
+	$(CARGO) run --release -p hermod-benches -- ingest
+
+bench-postgres: ## The PostgreSQL sink beside psql's \copy; writes target/bench/postgres.json
+	@scripts/servers bench
+	$(CARGO) run --release -p hermod-benches -- postgres
+
+chaos: ## Kills a node CYCLES times (1000) while it works and checks that nothing acknowledged is lost
+	$(CARGO) run --release --bin hermod -- prove --cycles $(CYCLES)
+
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60); needs a nightly Rust
+	@scripts/tool cargo-fuzz cargo-fuzz 0.13.2
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096; \
+	done
+
+ui: ## Says that there is no web UI yet
+	@echo "The web UI comes in a later version; this version is used through its command line and HTTP. See docs/roadmap.md."
+
+docs: ## Builds the book into docs/book
+	@scripts/tool mdbook mdbook 0.5.4
+	mdbook build docs
