@@ -15,16 +15,19 @@ mod csv;
 mod disk;
 mod file_sink;
 mod generator;
+mod http;
 mod lines;
 mod offload;
 mod stdout;
 mod timestamp;
+mod tls;
 mod webhook;
 
 use hermod_sdk::{SinkEntry, SourceEntry};
 
 pub use file_sink::{FileFormat, FileSink, FileSinkConfig};
 pub use generator::{GeneratorConfig, GeneratorPosition, GeneratorSource};
+pub use http::{HttpMethod, HttpMode, HttpSink, HttpSinkConfig};
 pub use stdout::{StdoutSink, StdoutSinkConfig};
 pub use webhook::{WebhookConfig, WebhookSource};
 
@@ -37,6 +40,7 @@ pub static SOURCES: &[SourceEntry] = &[
 /// Every kind of sink, ordered by kind.
 pub static SINKS: &[SinkEntry] = &[
     SinkEntry::of::<file_sink::FileSink>(),
+    SinkEntry::of::<http::HttpSink>(),
     SinkEntry::of::<stdout::StdoutSink>(),
 ];
 

@@ -1,3 +1,4 @@
 //! Connectors through their public API.
 
+mod http;
 mod slices;
