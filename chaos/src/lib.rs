@@ -1,1 +1,13 @@
-//! Placeholder while the workspace is set up.
+//! Black-box harness: runs a real node, kills it while it works, and checks what it promised.
+//!
+//! It speaks HTTP and reads files, nothing else: it knows no type of the engine or the log, so that a mistake
+//! there cannot hide itself here. Verdicts come from a checker over recorded histories, never from log lines.
+//!
+//! What this crate is not: a load generator to measure speed with (see `benches/`).
+
+mod clock;
+mod machine;
+pub mod prove;
+
+pub use clock::rfc3339;
+pub use machine::Machine;
