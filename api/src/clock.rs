@@ -3,13 +3,18 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Returns a moment as RFC 3339 in UTC with milliseconds, for example `2026-01-22T20:00:00.000Z`.
-pub(crate) fn rfc3339(moment: SystemTime) -> String {
+pub fn rfc3339(moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = since.as_secs();
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let millis = since.subsec_millis();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Returns milliseconds since 1970 as RFC 3339 in UTC; what is before 1970 is 1970.
+pub fn rfc3339_ms(millis: i64) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
 /// Turns days since 1970 into year, month and day.
@@ -25,7 +30,11 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }

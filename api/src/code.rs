@@ -178,36 +178,63 @@ impl Code {
     /// Returns what to do about it, in one sentence.
     pub const fn hint(self) -> &'static str {
         match self {
-            Self::Configuration => "run `hermod config` to see every key and where its value comes from",
-            Self::Document => "run `hermod validate FILE` until it is silent; `hermod connectors KIND` shows what a connector takes",
-            Self::DirectoryLocked => "stop the other process, or give this one a directory of its own with `--data-dir`",
-            Self::DirectoryNewer => "use the version that wrote it, or a newer one; nothing was changed",
-            Self::DirectoryUnusable => "check that the path is a directory that this user may write, on a file system with room",
-            Self::PortInUse => "stop the other process, or choose another port with `--port` (0 takes a free one)",
-            Self::AddressUnusable => "`--listen` takes an address of this machine; ports below 1024 need a privilege",
+            Self::Configuration => {
+                "run `hermod config` to see every key and where its value comes from"
+            }
+            Self::Document => {
+                "run `hermod validate FILE` until it is silent; `hermod connectors KIND` shows what a connector takes"
+            }
+            Self::DirectoryLocked => {
+                "stop the other process, or give this one a directory of its own with `--data-dir`"
+            }
+            Self::DirectoryNewer => {
+                "use the version that wrote it, or a newer one; nothing was changed"
+            }
+            Self::DirectoryUnusable => {
+                "check that the path is a directory that this user may write, on a file system with room"
+            }
+            Self::PortInUse => {
+                "stop the other process, or choose another port with `--port` (0 takes a free one)"
+            }
+            Self::AddressUnusable => {
+                "`--listen` takes an address of this machine; ports below 1024 need a privilege"
+            }
             Self::Mode => "the only mode of this version is `--mode=standalone`",
-            Self::Log => "run `hermod wal verify --data-dir DIR` to see what is wrong; nothing was changed",
-            Self::WorkflowFailed => "mend the cause and start again; what was acknowledged is kept and delivered then",
+            Self::Log => {
+                "run `hermod wal verify --data-dir DIR` to see what is wrong; nothing was changed"
+            }
+            Self::WorkflowFailed => {
+                "mend the cause and start again; what was acknowledged is kept and delivered then"
+            }
             Self::WorkflowStart => "mend the cause and start again; nothing was lost",
-            Self::LogDamaged => "keep a copy of the directory before anything else; what is damaged is named, the rest is served",
-            Self::Control => "check that the node answers; it listens on `control.sock` in its data directory",
+            Self::LogDamaged => {
+                "keep a copy of the directory before anything else; what is damaged is named, the rest is served"
+            }
+            Self::Control => {
+                "check that the node answers; it listens on `control.sock` in its data directory"
+            }
             Self::NoSuchWorkflow => "name one of the workflows that are listed, with `--workflow`",
             Self::DeadLetter => "list the open ones with `hermod dlq list`",
             Self::PathTaken => "give each webhook a path of its own",
-            Self::Forced => "what was acknowledged at level `durable` is on disk and is delivered after the next start",
+            Self::Forced => {
+                "what was acknowledged at level `durable` is on disk and is delivered after the next start"
+            }
             Self::NotFound => "check the path; a webhook is reached at `POST /api/webhooks/PATH`",
             Self::MethodNotAllowed => "use a method that the header `Allow` names",
-            Self::BodyTooLarge => "send less, or raise the source's `body_bytes_max` (at most 16 MiB)",
+            Self::BodyTooLarge => {
+                "send less, or raise the source's `body_bytes_max` (at most 16 MiB)"
+            }
             Self::BodyTimeout => "send the body faster",
             Self::Unauthenticated => "sign the body with the source's secret",
             Self::Malformed => "send what the source expects",
             Self::UnsupportedType => "send a content type that the source takes",
-            Self::Full => "send it again after the time in `Retry-After`",
+            Self::Full | Self::Unavailable => "send it again after the time in `Retry-After`",
             Self::Draining => "send it again after the time in `Retry-After`, or to another node",
             Self::NotRunning => "see the workflow's status and the log for the reason",
             Self::OutcomeUnknown => "send it again with the same `Idempotency-Key`",
-            Self::Unavailable => "send it again after the time in `Retry-After`",
-            Self::TooManyConnections => "keep connections open and reuse them, or raise `--connections-max`",
+            Self::TooManyConnections => {
+                "keep connections open and reuse them, or raise `--connections-max`"
+            }
         }
     }
 }

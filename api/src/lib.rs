@@ -19,6 +19,7 @@ mod router;
 mod server;
 mod webhook;
 
+pub use clock::{rfc3339, rfc3339_ms};
 pub use code::Code;
 pub use intake::Intake;
 pub use node::{Engines, LogState, Node};

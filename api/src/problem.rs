@@ -41,7 +41,14 @@ impl Problem {
     /// Makes a problem.
     pub(crate) fn new(code: Code, status: StatusCode, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { code, status, detail, retry_after: None, allow: None, close: false }
+        Self {
+            code,
+            status,
+            detail,
+            retry_after: None,
+            allow: None,
+            close: false,
+        }
     }
 
     /// Says when to try again.

@@ -35,7 +35,10 @@ struct Shared<N> {
 
 impl<N> Clone for Shared<N> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), probes: self.probes.clone() }
+        Self {
+            node: self.node.clone(),
+            probes: self.probes.clone(),
+        }
     }
 }
 
@@ -57,12 +60,18 @@ pub(crate) fn router<N: Node>(node: Arc<N>) -> prometheus::Result<Router> {
 impl Probes {
     fn register(registry: &prometheus::Registry) -> prometheus::Result<Self> {
         let status = IntGaugeVec::new(
-            Opts::new("hermod_readiness_status", "Whether a component is in order (1) or not (0)"),
+            Opts::new(
+                "hermod_readiness_status",
+                "Whether a component is in order (1) or not (0)",
+            ),
             &["component"],
         )?;
         let latency = HistogramVec::new(
-            HistogramOpts::new("hermod_readiness_latency_seconds", "Duration of a readiness check")
-                .buckets(LATENCY_BOUNDS.to_vec()),
+            HistogramOpts::new(
+                "hermod_readiness_latency_seconds",
+                "Duration of a readiness check",
+            )
+            .buckets(LATENCY_BOUNDS.to_vec()),
             &["component"],
         )?;
         registry.register(Box::new(status.clone()))?;
@@ -72,8 +81,12 @@ impl Probes {
 
     /// Records a check and returns its entry in the answer.
     fn entry(&self, component: &str, ok: bool, took: Duration, fields: Value) -> Value {
-        self.status.with_label_values(&[component]).set(i64::from(ok));
-        self.latency.with_label_values(&[component]).observe(took.as_secs_f64());
+        self.status
+            .with_label_values(&[component])
+            .set(i64::from(ok));
+        self.latency
+            .with_label_values(&[component])
+            .observe(took.as_secs_f64());
         let mut entry = Map::new();
         entry.insert("ok".to_owned(), ok.into());
         if let Value::Object(fields) = fields {
@@ -96,12 +109,16 @@ async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
         LogState::Full => (true, json!({"state": "full"})),
         LogState::Failed { reason } => (false, json!({"state": "failed", "error": reason})),
     };
-    let db = shared.probes.entry("db", db_ok, started.elapsed(), db_fields);
+    let db = shared
+        .probes
+        .entry("db", db_ok, started.elapsed(), db_fields);
 
     let started = Instant::now();
     let engines = shared.node.engines();
     let fields = json!({"engines_running": engines.running, "engines_failed": engines.failed});
-    let registry = shared.probes.entry("registry", engines.failed == 0, started.elapsed(), fields);
+    let registry = shared
+        .probes
+        .entry("registry", engines.failed == 0, started.elapsed(), fields);
 
     // A node of its own is its one worker, and it is alive, since it answers.
     let fields = json!({"recent": 1, "stale": 0, "ttl_seconds": WORKER_TTL_S});
@@ -114,13 +131,21 @@ async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
         "checks": {"db": db, "registry": registry, "workers": workers},
     });
     // Only the data log gates in v1.
-    let status = if db_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if db_ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     answer(status, "application/json", body.to_string())
 }
 
 async fn metrics<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
     let text = shared.node.metrics();
-    answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+    answer(
+        StatusCode::OK,
+        "text/plain; version=0.0.4; charset=utf-8",
+        text,
+    )
 }
 
 async fn wrong_method(request: Request<Body>) -> Response<Body> {

@@ -97,7 +97,15 @@ impl<N: Node> Server<N> {
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
-        Ok(Self { listener, address, shared: Arc::new(Shared { node, router, options }) })
+        Ok(Self {
+            listener,
+            address,
+            shared: Arc::new(Shared {
+                node,
+                router,
+                options,
+            }),
+        })
     }
 
     /// Returns the address with the port that was really taken.
@@ -124,8 +132,7 @@ impl<N: Node> Server<N> {
         }
         drop(self.listener);
         let deadline = Instant::now() + self.shared.options.stop_timeout;
-        while let Ok(Some(ended)) =
-            tokio::time::timeout_at(deadline, connections.join_next()).await
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, connections.join_next()).await
         {
             report(ended);
         }

@@ -13,7 +13,10 @@ use hyper::{
     header::CONTENT_LENGTH,
 };
 
-use crate::{Code, Intake, Node, problem::{Problem, answer}};
+use crate::{
+    Code, Intake, Node,
+    problem::{Problem, answer},
+};
 
 /// Where webhooks live.
 pub(crate) const PREFIX: &str = "/api/webhooks/";
@@ -46,7 +49,10 @@ async fn take<N: Node>(
     let path = decode(head.uri.path().strip_prefix(PREFIX).unwrap_or_default());
     let Some(intake) = path.as_deref().and_then(|path| node.webhook(path)) else {
         let detail = "there is no webhook at this path";
-        return Err(unread(&body, Problem::new(Code::NotFound, StatusCode::NOT_FOUND, detail)));
+        return Err(unread(
+            &body,
+            Problem::new(Code::NotFound, StatusCode::NOT_FOUND, detail),
+        ));
     };
     if head.method != Method::POST {
         let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -54,8 +60,14 @@ async fn take<N: Node>(
         return Err(unread(&body, problem.allow("POST")));
     }
     let limit = intake.source().body_bytes_max();
-    let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if declared.and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| n > limit as u64) {
+    let declared = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|n| n > limit as u64)
+    {
         return Err(too_large(limit));
     }
     let body = match tokio::time::timeout(body_timeout, read(body, limit)).await {
@@ -119,7 +131,11 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
         }
         gathered.extend_from_slice(&data);
     }
-    Ok(if gathered.is_empty() { whole } else { gathered.freeze() })
+    Ok(if gathered.is_empty() {
+        whole
+    } else {
+        gathered.freeze()
+    })
 }
 
 /// Returns the ids as JSON: `{"id": …}` for the usual one, `{"ids": […]}` otherwise.
@@ -136,7 +152,11 @@ fn ids(messages: &[Message]) -> String {
 
 /// A body that is not read leaves the connection unusable for another request.
 fn unread(body: &Incoming, problem: Problem) -> Problem {
-    if body.is_end_stream() { problem } else { problem.closing() }
+    if body.is_end_stream() {
+        problem
+    } else {
+        problem.closing()
+    }
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -159,9 +179,7 @@ fn refused(refusal: Refusal) -> Problem {
         RefusalKind::Malformed => (Code::Malformed, StatusCode::BAD_REQUEST),
         RefusalKind::Unauthenticated => (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
         RefusalKind::TooLarge => (Code::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
-        RefusalKind::UnsupportedType => {
-            (Code::UnsupportedType, StatusCode::UNSUPPORTED_MEDIA_TYPE)
-        }
+        RefusalKind::UnsupportedType => (Code::UnsupportedType, StatusCode::UNSUPPORTED_MEDIA_TYPE),
         RefusalKind::Unavailable => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
     };
     Problem::new(code, status, refusal.message).retry_after(refusal.retry_after)
@@ -209,6 +227,9 @@ mod tests {
     #[test]
     fn ids_are_quoted_as_json() {
         assert_eq!(ids(&[Message::new("a\"b", "")]), r#"{"id":"a\"b"}"#);
-        assert_eq!(ids(&[Message::new("1", ""), Message::new("2", "")]), r#"{"ids":["1","2"]}"#);
+        assert_eq!(
+            ids(&[Message::new("1", ""), Message::new("2", "")]),
+            r#"{"ids":["1","2"]}"#
+        );
     }
 }
