@@ -14,6 +14,7 @@
 mod csv;
 mod disk;
 mod file_sink;
+mod file_source;
 mod generator;
 mod http;
 mod lines;
@@ -26,6 +27,9 @@ mod webhook;
 use hermod_sdk::{SinkEntry, SourceEntry};
 
 pub use file_sink::{FileFormat, FileSink, FileSinkConfig};
+pub use file_source::{
+    FilePosition, FileSource, FileSourceConfig, Oversized, ReadMode, RecordFormat,
+};
 pub use generator::{GeneratorConfig, GeneratorPosition, GeneratorSource};
 pub use http::{HttpMethod, HttpMode, HttpSink, HttpSinkConfig};
 pub use stdout::{StdoutSink, StdoutSinkConfig};
@@ -33,6 +37,7 @@ pub use webhook::{WebhookConfig, WebhookSource};
 
 /// Every kind of source, ordered by kind.
 pub static SOURCES: &[SourceEntry] = &[
+    SourceEntry::of::<file_source::FileSource>(),
     SourceEntry::of::<generator::GeneratorSource>(),
     SourceEntry::push::<webhook::WebhookSource>(),
 ];
