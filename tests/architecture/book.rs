@@ -76,7 +76,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
         if in_code || title.len() == line.len() || !title.starts_with(' ') {
             continue;
         }
-        let anchor = title.trim().to_lowercase().chars().filter_map(|c| match c {
+        let title = title.trim().to_lowercase();
+        let anchor = title.chars().filter_map(|c| match c {
             ' ' => Some('-'),
             c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
             _ => None,

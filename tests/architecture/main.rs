@@ -4,6 +4,7 @@
 mod book;
 mod dependencies;
 mod examples;
+mod reference;
 mod sources;
 
 use std::path::{Path, PathBuf};
