@@ -1,0 +1,359 @@
+//! The room keeper: files made ready for the writer, and segments that nobody needs any more.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::disk::{Access, Disk, is_no_room};
+use crate::ledger::Phase;
+use crate::reclaim::Reclaim;
+use crate::segment::Name;
+use crate::shared::{Shared, lock};
+use crate::signal::wake_all;
+
+/// Bytes filled at a time: with 256 KiB, direct and paced, the syncs of a neighbour are not held up.
+const STEP_BYTES: usize = 256 << 10;
+/// The first segment of a log, so that opening one does not take long.
+pub(crate) const FIRST_BYTES: u32 = 1 << 20;
+/// A segment made while the writer waits for it.
+const HASTY_BYTES: u32 = 4 << 20;
+/// How often a full disk is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Aligned for direct writes.
+#[repr(C, align(4096))]
+struct Zeros([u8; STEP_BYTES]);
+static ZEROS: Zeros = Zeros([0; STEP_BYTES]);
+
+/// A file of zeros or old bytes, ready to become a segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Spare {
+    pub(crate) path: PathBuf,
+    pub(crate) capacity: u32,
+}
+
+/// Files ready for the writer.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    spares: Mutex<Spares>,
+    kick: Condvar,
+    /// The last attempt to make a file found no room.
+    starved: AtomicBool,
+    segment_bytes: u32,
+    reserve_max: usize,
+    ready_max: usize,
+    quota_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Spares {
+    ready: Vec<Spare>,
+    /// Files that only reserved batches may use.
+    reserve: Vec<Spare>,
+    next_file: u64,
+    kicked: bool,
+    stop: bool,
+    /// Files are to be made ahead of the writer. Not before it has written something worth it.
+    ahead: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        segment_bytes: u32,
+        reserve_max: usize,
+        ready_max: usize,
+        quota_bytes: Option<u64>,
+    ) -> Self {
+        Self {
+            spares: Mutex::default(),
+            kick: Condvar::new(),
+            starved: AtomicBool::new(false),
+            segment_bytes,
+            reserve_max,
+            ready_max: ready_max.max(1),
+            quota_bytes,
+        }
+    }
+
+    /// Takes over the files that an earlier run left: whether there is a place for it.
+    pub(crate) fn adopt(&self, spare: Spare, number: u64) -> bool {
+        let mut spares = lock(&self.spares);
+        spares.next_file = spares.next_file.max(number + 1);
+        if spare.capacity != self.segment_bytes {
+            return false;
+        }
+        self.give(&mut spares, spare)
+    }
+
+    fn give(&self, spares: &mut Spares, spare: Spare) -> bool {
+        if spares.reserve.len() < self.reserve_max {
+            spares.reserve.push(spare);
+        } else if spares.ready.len() < self.ready_max {
+            spares.ready.push(spare);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Takes a file that holds `bytes_min`, from the reserve if allowed.
+    pub(crate) fn take(&self, bytes_min: u64, reserved: bool) -> Option<Spare> {
+        let mut spares = lock(&self.spares);
+        let fits = |spare: &Spare| u64::from(spare.capacity) >= bytes_min;
+        let taken = match spares.ready.iter().rposition(fits) {
+            Some(at) => Some(spares.ready.remove(at)),
+            None if reserved => {
+                let at = spares.reserve.iter().rposition(fits);
+                at.map(|at| spares.reserve.remove(at))
+            }
+            None => None,
+        };
+        spares.ahead = true;
+        drop(spares);
+        self.kick();
+        taken
+    }
+
+    /// Wakes the room keeper.
+    pub(crate) fn kick(&self) {
+        lock(&self.spares).kicked = true;
+        self.kick.notify_one();
+    }
+
+    /// Has files made ahead of the writer from now on.
+    pub(crate) fn go_ahead(&self) {
+        let mut spares = lock(&self.spares);
+        if !spares.ahead {
+            spares.ahead = true;
+            spares.kicked = true;
+            self.kick.notify_one();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        lock(&self.spares).stop = true;
+        self.kick.notify_one();
+    }
+
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::Acquire)
+    }
+
+    /// Bytes that the files take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let spares = lock(&self.spares);
+        spares
+            .ready
+            .iter()
+            .chain(&spares.reserve)
+            .map(|spare| u64::from(spare.capacity))
+            .sum()
+    }
+
+    fn ready_room(&self) -> u64 {
+        lock(&self.spares)
+            .ready
+            .iter()
+            .map(|spare| u64::from(spare.capacity))
+            .sum()
+    }
+
+    fn is_stopping(&self) -> bool {
+        lock(&self.spares).stop
+    }
+
+    /// Puts the file of a dead segment back, if there is a place for it.
+    pub(crate) fn recycle(
+        &self,
+        disk: &dyn Disk,
+        dir: &std::path::Path,
+        file: &Spare,
+    ) -> io::Result<bool> {
+        let path = {
+            let mut spares = lock(&self.spares);
+            let full =
+                spares.reserve.len() >= self.reserve_max && spares.ready.len() >= self.ready_max;
+            if full || file.capacity != self.segment_bytes {
+                return Ok(false);
+            }
+            spares.next_file += 1;
+            Name::Spare(spares.next_file).path(dir)
+        };
+        disk.rename(&file.path, &path)?;
+        disk.sync_dir(dir)?;
+        Ok(self.give(
+            &mut lock(&self.spares),
+            Spare {
+                path,
+                capacity: file.capacity,
+            },
+        ))
+    }
+}
+
+/// Makes a file while the writer waits for it: of 4 MiB, or what is needed if that is more.
+pub(crate) fn make_now(shared: &Shared, bytes_min: u64) -> io::Result<Spare> {
+    let least = u32::try_from(bytes_min)
+        .unwrap_or(u32::MAX)
+        .next_multiple_of(4096);
+    fill(
+        shared,
+        HASTY_BYTES.min(shared.segment_bytes).max(least),
+        false,
+    )
+}
+
+/// Makes a zero-filled file. An error of which `is_no_room` holds means that disk or quota are full.
+pub(crate) fn fill(shared: &Shared, capacity: u32, paced: bool) -> io::Result<Spare> {
+    let pool = &shared.pool;
+    let number = {
+        let mut spares = lock(&pool.spares);
+        spares.next_file += 1;
+        spares.next_file
+    };
+    if let Some(quota) = pool.quota_bytes
+        && shared.disk_bytes() + u64::from(capacity) > quota
+    {
+        return Err(io::ErrorKind::QuotaExceeded.into());
+    }
+    let filling = Name::Filling(number).path(&shared.dir);
+    let filled = fill_file(shared, &filling, capacity, paced).and_then(|()| {
+        let path = Name::Spare(number).path(&shared.dir);
+        shared.disk.rename(&filling, &path)?;
+        shared.disk.sync_dir(&shared.dir)?;
+        Ok(Spare { path, capacity })
+    });
+    if filled.is_err() {
+        // What was filled must not take the room that is short; an unfinished file is removed on opening too.
+        drop(shared.disk.remove(&filling));
+    }
+    filled
+}
+
+fn fill_file(
+    shared: &Shared,
+    path: &std::path::Path,
+    capacity: u32,
+    paced: bool,
+) -> io::Result<()> {
+    let file = shared.disk.open(path, Access::Fill)?;
+    let mut at = 0;
+    while at < capacity {
+        let step = STEP_BYTES.min((capacity - at) as usize);
+        let began = Instant::now();
+        file.write_at(&ZEROS.0[..step], u64::from(at))?;
+        at += step as u32;
+        if paced {
+            if shared.pool.is_stopping() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            // As long as the step took: never more than half of the disk's time.
+            if shared.pool.ready_room() > 0 {
+                thread::sleep(began.elapsed().min(Duration::from_millis(20)));
+            }
+        }
+    }
+    file.sync_data()
+}
+
+/// The room keeper's thread.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    let mut reclaim = Reclaim::default();
+    while !shared.pool.is_stopping() {
+        let held = reclaim.run(shared);
+        let fed = top_up(shared);
+        settle(shared);
+        let wait = match (fed, held) {
+            (false, _) => Some(RETRY),
+            // A reader holds a segment that could go; it does not tell when it lets go.
+            (true, true) => Some(Duration::from_secs(1)),
+            (true, false) => None,
+        };
+        let mut spares = lock(&shared.pool.spares);
+        let until = wait.map(|wait| Instant::now() + wait);
+        while !spares.kicked && !spares.stop {
+            spares = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => shared
+                    .pool
+                    .kick
+                    .wait(spares)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    shared
+                        .pool
+                        .kick
+                        .wait_timeout(spares, left)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        spares.kicked = false;
+    }
+}
+
+/// Makes files ahead of the writer; `false` if there was no room or it failed.
+fn top_up(shared: &Shared) -> bool {
+    let pool = &shared.pool;
+    loop {
+        let missing = {
+            let spares = lock(&pool.spares);
+            let wanted = spares.ahead || pool.is_starved();
+            let missing = spares.ready.is_empty() || spares.reserve.len() < pool.reserve_max;
+            wanted && missing && !spares.stop
+        };
+        if !missing {
+            pool.starved.store(false, Ordering::Release);
+            return true;
+        }
+        match fill(shared, pool.segment_bytes, true) {
+            Ok(spare) => {
+                let mut spares = lock(&pool.spares);
+                if spares.ready.is_empty() {
+                    spares.ready.push(spare);
+                } else {
+                    spares.reserve.push(spare);
+                }
+            }
+            Err(error) => {
+                let no_room = is_no_room(&error);
+                if no_room && !pool.starved.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(dir = %shared.dir.display(), "no room for another segment");
+                } else if !no_room && error.kind() != io::ErrorKind::Interrupted {
+                    tracing::error!(dir = %shared.dir.display(), %error, "cannot make a segment ready");
+                }
+                return false;
+            }
+        }
+    }
+}
+
+/// I8: tells the ledger how much room is left, and ends a full state once a file is ready.
+pub(crate) fn settle(shared: &Shared) {
+    let ready = shared.pool.ready_room();
+    let starved = shared.pool.is_starved();
+    let signals = {
+        let mut ledger = shared.ledger();
+        let active = ledger
+            .active
+            .as_ref()
+            .map_or(0, |active| active.room() as u64);
+        ledger.known_room = starved.then_some(active + ready);
+        if ledger.phase == Phase::Full && (ready > 0 || !starved) {
+            ledger.phase = Phase::Open;
+            tracing::info!(dir = %shared.dir.display(), "there is room again");
+        }
+        if ledger.has_room() {
+            ledger.take_rooms()
+        } else {
+            Vec::new()
+        }
+    };
+    wake_all(signals);
+    // The writer may wait for a file.
+    shared.work.notify_one();
+}
