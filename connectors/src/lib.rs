@@ -19,6 +19,7 @@ mod generator;
 mod http;
 mod lines;
 mod offload;
+mod postgres;
 mod stdout;
 mod timestamp;
 mod tls;
@@ -32,6 +33,10 @@ pub use file_source::{
 };
 pub use generator::{GeneratorConfig, GeneratorPosition, GeneratorSource};
 pub use http::{HttpMethod, HttpMode, HttpSink, HttpSinkConfig};
+pub use postgres::{
+    PostgresColumn, PostgresDataType, PostgresOperationMode, PostgresSink, PostgresSinkConfig,
+    PostgresSslMode,
+};
 pub use stdout::{StdoutSink, StdoutSinkConfig};
 pub use webhook::{WebhookConfig, WebhookSource};
 
@@ -46,6 +51,7 @@ pub static SOURCES: &[SourceEntry] = &[
 pub static SINKS: &[SinkEntry] = &[
     SinkEntry::of::<file_sink::FileSink>(),
     SinkEntry::of::<http::HttpSink>(),
+    SinkEntry::of::<postgres::PostgresSink>(),
     SinkEntry::of::<stdout::StdoutSink>(),
 ];
 

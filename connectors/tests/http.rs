@@ -27,7 +27,10 @@ fn factory(config: &Value) -> std::sync::Arc<dyn SinkFactory> {
 }
 
 async fn open(config: Value) -> Box<dyn Sink> {
-    factory(&config).open(context()).await.unwrap()
+    factory(&config)
+        .open(context())
+        .await
+        .expect("the sink can be opened")
 }
 
 fn batch<T: Into<Text>>(messages: impl IntoIterator<Item = (T, Vec<u8>)>) -> Batch {

@@ -1,4 +1,5 @@
 //! Connectors through their public API.
 
 mod http;
+mod postgres;
 mod slices;

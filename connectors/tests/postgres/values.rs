@@ -1,0 +1,200 @@
+//! What comes out is what went in, and what cannot go in rejects only itself.
+
+use hermod_sdk::{Message, Outcome, Written};
+use serde_json::json;
+
+use super::{batch, config, letters, message, open, rows, schema, shared, token, write};
+
+const TRICKY: [&str; 8] = [
+    "9007199254740993",
+    "123456789012345678901234567890.000000000000000000010",
+    "-0.10",
+    "null",
+    r#"{"a": null, "b": [], "c": {}}"#,
+    r#""tab\tline\nback\\slash \"quote\" \\N""#,
+    "\"\u{1F980}é\u{2028}漢\"",
+    r#"{"\\.": "\\.", "t": "\\t"}"#,
+];
+
+#[tokio::test]
+async fn values_come_out_as_they_went_in() {
+    for kind in ["jsonb", "json", "text"] {
+        let schema = schema();
+        let table = format!("{schema}.t");
+        let mut sink = open(&config(shared(), &table, json!({"data_type": kind}))).await;
+        let mut payloads: Vec<String> = TRICKY.iter().map(|text| (*text).to_owned()).collect();
+        payloads.push(format!("{}1{}", "[".repeat(500), "]".repeat(500)));
+        let messages = payloads
+            .iter()
+            .enumerate()
+            .map(|(n, text)| message(&format!("k{n} \t\\é'\n"), text));
+        assert_eq!(sink.write(&batch(1, messages)).await.unwrap(), Written::All);
+        for (n, text) in payloads.iter().enumerate() {
+            let escaped = text.replace('\'', "''");
+            let equal = match kind {
+                "json" => "data::text = v",
+                "jsonb" => "data = v::jsonb",
+                _ => "data = v",
+            };
+            let found = shared().psql(&format!(
+                "SET standard_conforming_strings = on; SELECT count(*) FROM {table}, (VALUES ('{escaped}')) AS x(v) \
+                 WHERE id = E'k{n} \\t\\\\é''\\n' AND {equal}"
+            ));
+            assert_eq!(found, "1", "{kind}: {text}");
+        }
+        let numbers = shared().psql(&format!(
+            "SELECT data::text FROM {table} WHERE id LIKE 'k1 %'"
+        ));
+        assert_eq!(numbers, TRICKY[1], "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn every_byte_comes_out_as_it_went_in() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(shared(), &table, json!({"data_type": "bytea"}))).await;
+    let bytes: Vec<u8> = (0..=255).collect();
+    let hex: String = bytes
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let messages = [
+        Message::new("all", bytes),
+        Message::new("uuid-like", vec![7; 16]),
+        Message::new("empty", Vec::new()),
+    ];
+    assert_eq!(sink.write(&batch(1, messages)).await.unwrap(), Written::All);
+    let found = shared().psql(&format!(
+        "SELECT id, encode(data, 'hex') FROM {table} ORDER BY id"
+    ));
+    assert_eq!(
+        found,
+        format!("all|{hex}\nempty|\nuuid-like|{}", "07".repeat(16))
+    );
+}
+
+#[tokio::test]
+async fn case_sql9_rejected_message_rejects_only_itself() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(shared(), &table, json!({}))).await;
+    shared().psql(&format!(
+        "ALTER TABLE {table} ADD CONSTRAINT small CHECK (data <> '\"too large\"')"
+    ));
+    // Found before it is sent; by the server while it reads; by the server while it writes.
+    for (round, bad) in ["{", r#""\u0000""#, "\"too large\""]
+        .into_iter()
+        .enumerate()
+    {
+        let start = 1 + 10 * round as u64;
+        let messages =
+            (0..10).map(|n| message(&format!("{round}-{n}"), if n == 6 { bad } else { "1" }));
+        let outcomes = write(&mut sink, &batch(start, messages)).await;
+        assert_eq!(letters(&outcomes), "wwwwwwxrrr", "{bad}");
+        assert_eq!(token(&schema), format!("n1/1|1|{}", start + 5));
+        // The engine dead-letters it and sends the rest.
+        let rest = (7..10).map(|n| message(&format!("{round}-{n}"), "1"));
+        assert_eq!(
+            letters(&write(&mut sink, &batch(start + 7, rest)).await),
+            "www"
+        );
+    }
+    let count = shared().psql(&format!("SELECT count(*) FROM {table} WHERE data = '1'"));
+    assert_eq!(count, "27");
+}
+
+#[tokio::test]
+async fn i10_a_reason_names_the_column_and_the_rule_but_no_value() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let columns = json!([
+        {"source_field": "id", "target_column": "id", "is_primary_key": true, "data_type": "int"},
+        {"source_field": "mail", "target_column": "mail", "data_type": "varchar(20)"},
+    ]);
+    let mut sink = open(&config(shared(), &table, json!({"columns": columns}))).await;
+    shared().psql(&format!(
+        "ALTER TABLE {table} ADD CONSTRAINT one_mail UNIQUE (mail)"
+    ));
+    let outcomes = write(
+        &mut sink,
+        &batch(1, [message("x", r#"{"id": 1, "mail": "hunter2"}"#)]),
+    )
+    .await;
+    assert_eq!(letters(&outcomes), "w");
+    let cases = [
+        (r#"{"id": "hunter2"}"#, "`id`"),
+        (
+            r#"{"id": 3, "mail": "hunter2hunter2hunter2hunter2"}"#,
+            "`mail`",
+        ),
+        // Another unique rule than the key's is an error, never an overwritten row.
+        (r#"{"id": 2, "mail": "hunter2"}"#, "one_mail"),
+        (r#"{"mail": "hunter2hunter2"}"#, "\"id\""),
+    ];
+    for (payload, word) in cases {
+        let outcomes = write(&mut sink, &batch(2, [message("x", payload)])).await;
+        let Outcome::Rejected { reason } = &outcomes[0] else {
+            panic!("{payload}: {outcomes:?}");
+        };
+        assert!(reason.contains(word), "{reason}");
+        assert!(!reason.contains("hunter2"), "{reason}");
+    }
+    assert_eq!(
+        shared().psql(&format!("SELECT * FROM {table}")),
+        "1|hunter2"
+    );
+}
+
+#[tokio::test]
+async fn a_constraint_that_is_deferred_rejects_only_its_message() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(shared(), &table, json!({}))).await;
+    shared().psql(&format!(
+        "CREATE TABLE {schema}.known (id text PRIMARY KEY); INSERT INTO {schema}.known VALUES ('a'), ('c'); \
+         ALTER TABLE {table} ADD FOREIGN KEY (id) REFERENCES {schema}.known DEFERRABLE INITIALLY DEFERRED"
+    ));
+    let messages = ["a", "b", "c"].map(|id| message(id, "1"));
+    assert_eq!(letters(&write(&mut sink, &batch(1, messages)).await), "wxr");
+    assert_eq!(
+        letters(&write(&mut sink, &batch(3, [message("c", "1")])).await),
+        "w"
+    );
+    assert_eq!(rows(&table), "a=1 c=1");
+}
+
+#[tokio::test]
+async fn inserts_refuse_a_key_that_is_there() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(
+        shared(),
+        &table,
+        json!({"operation_mode": "insert"}),
+    ))
+    .await;
+    let messages = ["a", "b", "a", "c"].map(|id| message(id, "1"));
+    assert_eq!(
+        letters(&write(&mut sink, &batch(1, messages)).await),
+        "wwxr"
+    );
+    let rest = [super::delete("a"), message("c", "1")];
+    assert_eq!(letters(&write(&mut sink, &batch(4, rest)).await), "xr");
+    assert_eq!(rows(&table), "a=1 b=1");
+}
+
+#[tokio::test]
+async fn a_trigger_of_the_table_may_refuse_a_message() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(shared(), &table, json!({}))).await;
+    shared().psql(&format!(
+        "CREATE FUNCTION {schema}.judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.id = 'b' THEN RAISE EXCEPTION 'not %', NEW.data; END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER judge BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {schema}.judge()"
+    ));
+    let messages = ["a", "b", "c"].map(|id| message(id, "\"hunter2\""));
+    let outcomes = write(&mut sink, &batch(1, messages)).await;
+    assert_eq!(letters(&outcomes), "wxr");
+    assert!(!format!("{outcomes:?}").contains("hunter2"));
+}
