@@ -1,0 +1,171 @@
+//! The log beside the raw device: the workloads W1 to W5, records of 1 KiB.
+//!
+//! | workload | what is done | unit |
+//! |---|---|---|
+//! | `w1` | one thread appends a record and waits until it is durable | µs, median |
+//! | `w2-64`, `w2-256` | so many threads do the same at the same time | records/s |
+//! | `w2p-256` | one thread keeps 256 records in flight, woken once per group | records/s |
+//! | `w3-64` | 64 records a call, written through, one sync at the end | MB/s |
+//! | `w4` | open, and read and check all records; in the page cache | MB/s |
+//! | `w5-64` | batches of 64, each awaited; another thread reads and trims them | records/s |
+//!
+//! Both sides write into recycled files, which is the steady state of a log that is consumed.
+
+mod ours;
+mod reference;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    case::Case,
+    pace::Pace,
+    raw::Raw,
+    records::{RECORD_BYTES, records},
+    report::Report,
+};
+
+use ours::Ours;
+
+/// Name of the reference.
+const RAW: &str = "raw-prealloc";
+
+/// Runs all workloads.
+pub(crate) fn run(pace: &Pace, report: &mut Report) -> anyhow::Result<()> {
+    let records = records();
+    let window = pace.window();
+    let dir = report.fresh_dir()?;
+    let mut raw = Raw::create(dir.path())?;
+
+    let ours = Ours::recycling(report.fresh_dir()?, &records)?;
+    let mut case = Case::new("w1", "us p50", RAW);
+    for _ in 0..pace.runs {
+        case.sample(RAW, reference::lone(&mut raw, &records, window)?);
+        case.sample("hermod", ours.lone(&records, window)?);
+    }
+    report.add(&case)?;
+
+    for (workload, producers) in [("w2-64", 64), ("w2-256", 256)] {
+        let mut case = Case::new(workload, "records/s", RAW);
+        for _ in 0..pace.runs {
+            let rate;
+            (raw, rate) = reference::blocked(raw, &records, producers, window)?;
+            case.sample(RAW, rate);
+            case.sample("hermod", ours.blocked(&records, producers, window)?);
+        }
+        report.add(&case)?;
+    }
+
+    let mut case = Case::new("w2p-256", "records/s", RAW);
+    for _ in 0..pace.runs {
+        let rate;
+        (raw, rate) = reference::in_flight(raw, &records, 256, window)?;
+        case.sample(RAW, rate);
+        case.sample("hermod", ours.in_flight(&records, 256, window)?);
+    }
+    report.add(&case)?;
+    ours.close()?;
+
+    bulk(pace, report, &records)?;
+    reopened(pace, report, &records)?;
+
+    let ours = Ours::recycling(report.fresh_dir()?, &records)?;
+    let mut case = Case::new("w5-64", "records/s", RAW);
+    for _ in 0..pace.runs {
+        case.sample(RAW, reference::batches(&mut raw, &records, window)?);
+        case.sample("hermod", ours.consumed(&records, window)?);
+    }
+    report.add(&case)?;
+    ours.close()
+}
+
+/// `w3-64`: 256 MiB in calls of 64 records.
+fn bulk(pace: &Pace, report: &mut Report, records: &[Vec<u8>]) -> anyhow::Result<()> {
+    let calls = (256 << 20) / (64 * RECORD_BYTES);
+    let dir = report.fresh_dir()?;
+    let mut raw = Raw::sized(dir.path(), 288 << 20)?;
+    let mut ours = Ours::recycling_unsynced(report.fresh_dir()?, records)?;
+    let mut case = Case::new("w3-64", "MB/s", RAW);
+    for _ in 0..pace.runs {
+        case.sample(RAW, reference::bulk(&mut raw, records, calls)?);
+        let rate;
+        (ours, rate) = ours.bulk(records, calls)?;
+        case.sample("hermod", rate);
+    }
+    ours.close()?;
+    report.add(&case)
+}
+
+/// `w4`: what a restart costs with a backlog, once everything was read.
+fn reopened(pace: &Pace, report: &mut Report, records: &[Vec<u8>]) -> anyhow::Result<()> {
+    let count = pace.pick(512 << 20, 2 << 30) / RECORD_BYTES;
+    let dir = report.fresh_dir()?;
+    let mut raw = Raw::sized(dir.path(), count as u64 * (RECORD_BYTES as u64 + 16))?;
+    reference::fill(&mut raw, records, count)?;
+    let ours = Ours::fresh(report.fresh_dir()?)?;
+    ours.fill(records, count)?;
+    let mut ours = ours.close_and_keep()?;
+    let mut case = Case::new("w4", "MB/s", RAW);
+    // The first one warms the page cache.
+    for run in 0..=pace.runs {
+        let theirs = reference::scan(&raw, count)?;
+        let rate;
+        (ours, rate) = ours.scan(count)?;
+        if run > 0 {
+            case.sample(RAW, theirs);
+            case.sample("hermod", rate);
+        }
+    }
+    report.add(&case)
+}
+
+/// Megabytes (10^6) of payload per second.
+fn megabytes(records: usize, took: Duration) -> f64 {
+    (records * RECORD_BYTES) as f64 / 1e6 / took.as_secs_f64()
+}
+
+/// Median in microseconds.
+fn median_us(mut latencies: Vec<Duration>) -> f64 {
+    latencies.sort_unstable();
+    let middle = latencies
+        .get(latencies.len().saturating_sub(1) / 2)
+        .copied();
+    middle.unwrap_or_default().as_nanos() as f64 / 1e3
+}
+
+/// Calls `one` until `window` has passed, and returns how long each call took.
+fn timed(
+    window: Duration,
+    mut one: impl FnMut(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Duration>> {
+    let (started, mut latencies) = (Instant::now(), Vec::new());
+    loop {
+        let before = Instant::now();
+        if before - started >= window {
+            return Ok(latencies);
+        }
+        one(latencies.len())?;
+        latencies.push(before.elapsed());
+    }
+}
+
+/// Bounds what is in flight: pops from the front what is done, and waits for the oldest when there is no room.
+fn make_room<T>(
+    in_flight: &mut VecDeque<T>,
+    most: usize,
+    is_done: impl Fn(&T) -> bool,
+    wait: impl FnOnce(T) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if in_flight.len() < most {
+        return Ok(());
+    }
+    if let Some(oldest) = in_flight.pop_front() {
+        wait(oldest)?;
+    }
+    while in_flight.front().is_some_and(&is_done) {
+        in_flight.pop_front();
+    }
+    Ok(())
+}
