@@ -1,5 +1,6 @@
 //! Connectors through their public API.
 
+mod contract;
 mod http;
 mod postgres;
 mod slices;

@@ -1,6 +1,9 @@
 use std::sync::{Arc, Mutex};
 
-use hermod_sdk::{Message, Outcome, Record, Token};
+use hermod_sdk::{
+    Message, Outcome, Record, SinkFactory, Token,
+    testkit::{Effect, SinkDriver, check_sink},
+};
 
 use super::*;
 
@@ -68,4 +71,62 @@ async fn a_closed_pipe_is_unavailable() {
     let mut sink = StdoutSink::to(Format::Payload, Box::new(Closed));
     let error = sink.write(&batch(&["one"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+/// Standard output that can be read back, as the contract suite needs it.
+#[derive(Clone, Default)]
+struct ReadBack(Shared);
+
+type Opening<'a, T> =
+    std::pin::Pin<Box<dyn Future<Output = Result<T, ConnectorError>> + Send + 'a>>;
+
+impl SinkFactory for ReadBack {
+    fn spec(&self) -> Spec {
+        StdoutSink::SPEC
+    }
+
+    fn repeats(&self) -> Repeats {
+        StdoutSink::SPEC.repeats
+    }
+
+    fn open(&self, _cx: SinkContext) -> Opening<'_, Box<dyn Sink>> {
+        Box::pin(async {
+            let sink: Box<dyn Sink> =
+                Box::new(StdoutSink::to(Format::Payload, Box::new(self.0.clone())));
+            Ok(sink)
+        })
+    }
+
+    fn probe(&self) -> Opening<'_, ()> {
+        Box::pin(async { StdoutSink::probe(&StdoutSinkConfig::default()).await })
+    }
+}
+
+#[async_trait]
+impl SinkDriver for ReadBack {
+    async fn reset(&mut self) -> Arc<dyn SinkFactory> {
+        *self = Self::default();
+        Arc::new(self.clone())
+    }
+
+    async fn effects(&mut self) -> Vec<Effect> {
+        let text = self.0.0.lock().unwrap().concat();
+        let lines = text.split_inclusive(|&byte| byte == b'\n');
+        let effect = |line: &[u8]| Effect {
+            id: hermod_sdk::Text::new(),
+            payload: line.strip_suffix(b"\n").unwrap().to_vec(),
+        };
+        lines.map(effect).collect()
+    }
+
+    fn form(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let message = Message::new("", payload.to_vec());
+        let line = Format::Payload.line(&message).ok()?;
+        Some(line.to_vec())
+    }
+}
+
+#[tokio::test]
+async fn contract() {
+    check_sink(&mut ReadBack::default()).await;
 }
