@@ -72,12 +72,10 @@ impl SourceDriver for GrowingFile {
     }
 
     async fn produce(&mut self, count: usize) {
-        let mut text = String::new();
         for _ in 0..count {
             self.count += 1;
-            text += &format!("{0},record {0}\n", self.count);
+            self.append(&format!("{0},record {0}\n", self.count));
         }
-        self.append(&text);
     }
 }
 

@@ -6,13 +6,15 @@ use hermod_connectors::{SINKS, SOURCES};
 use hermod_sdk::{Problems, Spec};
 use serde_json::{Map, Value, json};
 
+type Configure = dyn Fn(&Value) -> Result<(), Problems>;
+
 /// One registered connector, source or sink.
 struct Entry {
     name: String,
     spec: Spec,
     schema: Value,
     example: Value,
-    configure: Box<dyn Fn(&Value) -> Result<(), Problems>>,
+    configure: Box<Configure>,
 }
 
 fn entries() -> Vec<Entry> {
