@@ -87,3 +87,42 @@ fn every_error_page_says_its_code_the_cause_and_what_to_do() {
         &findings,
     );
 }
+
+/// Collects what looks like the name of a metric: `hermod_`, and at least two words.
+fn metrics_in(text: &str, before: char) -> BTreeSet<String> {
+    let opening = format!("{before}hermod_");
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices(&opening) {
+        let rest = &text[at + before.len_utf8()..];
+        let name: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+            .collect();
+        let whole = rest[name.len()..].starts_with(before);
+        if whole && name.matches('_').count() >= 2 {
+            found.insert(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_metric_stands_in_the_book_and_every_one_there_exists() {
+    let mut in_code = BTreeSet::new();
+    for directory in ["api/src", "engine/src", "src"] {
+        for path in files_below(&root().join(directory), "rs")
+            .iter()
+            .filter(|path| !is_test(path))
+        {
+            let text = read(path);
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            in_code.extend(metrics_in(code, '"'));
+        }
+    }
+    let in_docs = metrics_in(&read(&root().join("docs/operations.md")), '`');
+    assert!(in_code.len() > 10, "metrics were found in the code");
+    let unsaid: Vec<_> = in_code.difference(&in_docs).cloned().collect();
+    let unmade: Vec<_> = in_docs.difference(&in_code).cloned().collect();
+    assert_none("metrics that docs/operations.md lacks", &unsaid);
+    assert_none("metrics in docs/operations.md that do not exist", &unmade);
+}
