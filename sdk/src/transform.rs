@@ -47,11 +47,11 @@ impl Outputs {
     }
 }
 
-/// A node that is a pure function of the message, or keeps state that the engine persists for it.
-pub trait Transform: Send {
+/// A node that is a pure function of the message: shared by everything that evaluates the graph.
+pub trait Transform: Send + Sync {
     /// Handles one message.
     ///
     /// # Errors
     /// [`TransformError`] if the message does not have what the node needs.
-    fn apply(&mut self, message: Message, outputs: &mut Outputs) -> Result<(), TransformError>;
+    fn apply(&self, message: Message, outputs: &mut Outputs) -> Result<(), TransformError>;
 }

@@ -1,0 +1,311 @@
+use async_trait::async_trait;
+use hermod_sdk::{
+    Batch, Confirms, ConnectorConfig, ConnectorError, Locality, Message, Position, Problems,
+    PushConnector, PushProtocol, PushSource, Read, ReadLimit, Refusal, Repeats, Request, Sink,
+    SinkConnector, SinkContext, Source, SourceConnector, SourceContext, Spec, Stability,
+    TypedPosition, Written,
+};
+use schemars::JsonSchema;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// Where.
+    path: String,
+}
+
+impl ConnectorConfig for Config {
+    fn example() -> Value {
+        json!({"path": "x"})
+    }
+}
+
+const SPEC: Spec = Spec {
+    kind: "fake",
+    title: "Fake",
+    summary: "For tests.",
+    stability: Stability::Stable,
+    locality: Locality::Any,
+    confirms: Confirms::Accepted,
+    repeats: Repeats::AtLeastOnce,
+    rereadable: true,
+    partial: false,
+};
+
+struct Fake;
+
+#[derive(Serialize, Deserialize)]
+struct At;
+
+impl TypedPosition for At {
+    const VERSION: u16 = 1;
+    fn covers(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Source for Fake {
+    async fn read(&mut self, _: ReadLimit) -> Result<Read, ConnectorError> {
+        Ok(Read::End)
+    }
+    async fn acknowledge(&mut self, _: &Position) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SourceConnector for Fake {
+    const SPEC: Spec = SPEC;
+    type Config = Config;
+    type At = At;
+    async fn open(
+        _: Config,
+        _: Option<Position>,
+        _: SourceContext,
+    ) -> Result<Self, ConnectorError> {
+        Ok(Self)
+    }
+    async fn probe(_: &Config) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+struct FakePush;
+
+impl PushSource for FakePush {
+    fn path(&self) -> &'static str {
+        "p"
+    }
+    fn body_bytes_max(&self) -> usize {
+        1
+    }
+    fn accept(&self, _: &Request<'_>, _: bytes::Bytes) -> Result<Vec<Message>, Refusal> {
+        Ok(Vec::new())
+    }
+}
+
+impl PushConnector for FakePush {
+    const SPEC: Spec = Spec {
+        kind: "push",
+        rereadable: false,
+        ..SPEC
+    };
+    const PROTOCOL: PushProtocol = PushProtocol::Webhook;
+    type Config = Config;
+    fn open(_: Config) -> Result<Self, ConnectorError> {
+        Ok(Self)
+    }
+    fn warning(_: &Config) -> Option<String> {
+        Some("is open to everybody".to_owned())
+    }
+}
+
+struct FakeSink;
+
+#[async_trait]
+impl Sink for FakeSink {
+    async fn write(&mut self, _: &Batch) -> Result<Written, ConnectorError> {
+        Ok(Written::All)
+    }
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SinkConnector for FakeSink {
+    const SPEC: Spec = SPEC;
+    type Config = Config;
+    async fn open(_: Config, _: SinkContext) -> Result<Self, ConnectorError> {
+        Ok(Self)
+    }
+    async fn probe(_: &Config) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+static SOURCES: &[SourceEntry] = &[SourceEntry::of::<Fake>(), SourceEntry::push::<FakePush>()];
+static SINKS: &[SinkEntry] = &[SinkEntry::of::<FakeSink>()];
+const CATALOG: Catalog = Catalog {
+    sources: SOURCES,
+    sinks: SINKS,
+};
+
+fn bundle(source: &str) -> Value {
+    json!({
+        "workflow": {
+            "name": "orders",
+            "nodes": [
+                {"id": "n1", "type": "source", "ref_id": "src", "x": 0, "y": 0},
+                {"id": "n2", "type": "sink", "ref_id": "out", "config": {}}],
+            "edges": [{"id": "e1", "source_id": "n1", "target_id": "n2"}]},
+        "sources": [{"id": "src", "type": source, "config": {"path": "a"}}],
+        "sinks": [{"id": "out", "name": "Out", "type": "fake", "config": {"path": "b"}}]})
+}
+
+fn problems(bundle: &Value) -> Problems {
+    check(bundle, &CATALOG).err().expect("must be refused")
+}
+
+#[test]
+fn defaults_follow_the_kind_of_source() {
+    let pull = check(&bundle("fake"), &CATALOG).ok().unwrap().plan;
+    assert_eq!(
+        (pull.acknowledge, pull.buffer),
+        (Level::Delivered, BufferPlan::File)
+    );
+    assert_eq!(
+        (&*pull.id, &*pull.name, pull.active),
+        ("orders", "orders", true)
+    );
+    assert_eq!(pull.sinks[0].delivery, DeliveryPlan::default());
+    let push = check(&bundle("push"), &CATALOG).ok().unwrap();
+    assert_eq!(push.plan.acknowledge, Level::Durable);
+    assert_eq!(push.warnings[0].pointer, "/sources/0/config");
+}
+
+#[test]
+fn settings_beside_config_and_texts_for_numbers_are_taken() {
+    let mut bundle = bundle("fake");
+    bundle["workflow"]["max_retries"] = json!("7");
+    bundle["workflow"]["retry_interval"] = json!("250ms");
+    bundle["workflow"]["buffer"] = json!({"type": "ring", "messages": "10"});
+    bundle["sinks"][0]["batch"] = json!({"messages": 9, "wait": "1s"});
+    bundle["sinks"][0]["retry"] = json!({"interval_max": "2m"});
+    let plan = check(&bundle, &CATALOG).ok().unwrap().plan;
+    let delivery = &plan.sinks[0].delivery;
+    assert_eq!((delivery.batch.messages, delivery.batch.wait_ms), (9, 1000));
+    let retry = RetryPlan {
+        max_retries: 7,
+        interval_ms: 250,
+        interval_ms_max: 120_000,
+    };
+    assert_eq!(delivery.retry, retry);
+    assert_eq!(delivery.on_slow_sink, OnSlowSink::Block);
+    assert_eq!(
+        plan.buffer,
+        BufferPlan::Ring {
+            messages: 10,
+            bytes: 64 << 20
+        }
+    );
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_pointer() {
+    let mut bundle = bundle("fake");
+    bundle["workflow"]["colour"] = json!("red");
+    bundle["workflow"]["id"] = json!("a/b");
+    bundle["workflow"]["acknowledge"] = json!("sometimes");
+    bundle["workflow"]["dead_letter_sink_id"] = json!("dlq");
+    bundle["sources"][0]["config"]["paht"] = json!("x");
+    bundle["sinks"][0]["type"] = json!("nothing");
+    bundle["sinks"][0]["retry"] = json!({"max_retries": "many"});
+    bundle["extra"] = json!(1);
+    let problems = problems(&bundle);
+    let pointers: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.pointer.as_str())
+        .collect();
+    for expected in [
+        "/workflow/colour",
+        "/workflow/id",
+        "/workflow/acknowledge",
+        "/workflow/dead_letter_sink_id",
+        "/sources/0/config/paht",
+        "/sinks/0/type",
+        "/sinks/0/retry/max_retries",
+        "/extra",
+    ] {
+        assert!(pointers.contains(&expected), "{expected} in\n{problems}");
+    }
+}
+
+#[test]
+fn keys_of_the_original_are_kept_or_refused_and_never_dropped_silently() {
+    let mut kept = bundle("fake");
+    kept["workflow"]["vhost"] = json!("default");
+    kept["workflow"]["tier"] = json!("Hot");
+    kept["workflow"]["prioritize_dlq"] = json!(false);
+    kept["workflow"]["schema"] = json!("");
+    let warnings = check(&kept, &CATALOG).ok().unwrap().warnings;
+    let pointers: Vec<&str> = warnings
+        .iter()
+        .map(|warning| warning.pointer.as_str())
+        .collect();
+    assert_eq!(pointers, ["/workflow/vhost", "/workflow/tier"]);
+    for (key, value) in [
+        ("prioritize_dlq", json!(true)),
+        ("dry_run", json!("true")),
+        ("schema", json!("{}")),
+        ("schema_type", json!("json")),
+        ("cron", json!("* * * * *")),
+        ("idle_timeout", json!("5m")),
+        ("dlq_threshold", json!(5)),
+    ] {
+        let mut refused = bundle("fake");
+        refused["workflow"][key] = value;
+        let problems = problems(&refused);
+        let first = problems.iter().next().unwrap();
+        assert_eq!(first.pointer, format!("/workflow/{key}"));
+        assert!(first.message.contains("not built yet"), "{first}");
+    }
+}
+
+#[test]
+fn i1_a_ring_cannot_be_durable_and_a_guarantee_beyond_the_sink_is_refused() {
+    let mut ring = bundle("push");
+    ring["workflow"]["buffer"] = json!({"type": "ring"});
+    ring["workflow"]["acknowledge"] = json!("durable");
+    assert!(
+        problems(&ring)
+            .to_string()
+            .contains("cannot offer `acknowledge: durable`")
+    );
+    let mut asked = bundle("fake");
+    asked["workflow"]["require"] = json!({"confirms": "durable", "repeats": "transactional"});
+    let text = problems(&asked).to_string();
+    assert!(
+        text.contains("confirms `accepted`, less than the required `durable`"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`at_least_once` on repeats, less than"),
+        "{text}"
+    );
+}
+
+#[test]
+fn references_that_lead_nowhere_are_named() {
+    let mut bundle = bundle("fake");
+    bundle["workflow"]["nodes"][0]["ref_id"] = json!("gone");
+    let text = problems(&bundle).to_string();
+    assert!(
+        text.contains("/workflow/nodes/0/ref_id: there is no source `gone`"),
+        "{text}"
+    );
+    bundle["workflow"]["nodes"][0]["ref_id"] = json!("src");
+    bundle["workflow"]["nodes"][1]["ref_id"] = json!("gone");
+    let text = problems(&bundle).to_string();
+    assert!(
+        text.contains("/workflow/nodes/1/ref_id: there is no sink `gone`"),
+        "{text}"
+    );
+    for not_a_bundle in [
+        json!([]),
+        json!({}),
+        json!({"workflow": 1, "sources": 2, "sinks": 3}),
+    ] {
+        assert!(!problems(&not_a_bundle).is_empty());
+    }
+}

@@ -1,0 +1,54 @@
+//! The one list of what the engine keeps in the data log, and under which name.
+//!
+//! | name | kind | holds |
+//! |---|---|---|
+//! | `buf/{workflow}/{instance}` | stream | messages that wait for delivery ([`crate::envelope`]) |
+//! | `dlq/{workflow}` | stream | dead letters ([`crate::dead_letter`]) |
+//! | `graph/{workflow}` | stream | versions of the graph that a backlog was accepted under |
+//! | `buffer/{workflow}` | register | name of the workflow's current buffer stream |
+//! | `epoch/{workflow}` | register | epoch of the last owner, u64 |
+//! | `cursor/{workflow}/{sink}` | register | a sink's cursor ([`crate::checkpoint`]) |
+//! | `position/{workflow}/{source}` | register | a source's position |
+//! | `marks/{workflow}/{chunk}` | register | what became of 8,192 dead letters |
+//! | `node` | register | the node's random id, u64 |
+//!
+//! Names hold no other `/` than these: ids are checked when a bundle is read.
+
+/// The node's random id.
+pub(crate) const NODE: &str = "node";
+
+pub(crate) fn buffer_stream(workflow: &str, instance: &str) -> String {
+    format!("buf/{workflow}/{instance}")
+}
+
+pub(crate) fn dead_letter_stream(workflow: &str) -> String {
+    format!("dlq/{workflow}")
+}
+
+pub(crate) fn graph_stream(workflow: &str) -> String {
+    format!("graph/{workflow}")
+}
+
+pub(crate) fn buffer(workflow: &str) -> String {
+    format!("buffer/{workflow}")
+}
+
+pub(crate) fn epoch(workflow: &str) -> String {
+    format!("epoch/{workflow}")
+}
+
+pub(crate) fn cursor(workflow: &str, sink: &str) -> String {
+    format!("cursor/{workflow}/{sink}")
+}
+
+pub(crate) fn cursors(workflow: &str) -> String {
+    format!("cursor/{workflow}/")
+}
+
+pub(crate) fn position(workflow: &str, source: &str) -> String {
+    format!("position/{workflow}/{source}")
+}
+
+pub(crate) fn marks(workflow: &str, chunk: u64) -> String {
+    format!("marks/{workflow}/{chunk}")
+}
