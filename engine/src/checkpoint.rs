@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{
     buffer::Buffer,
+    document::WorkflowPlan,
     keys,
     log::{DataLog, LogError},
     pipeline::Stop,
@@ -51,27 +52,48 @@ impl Cursor {
 
 /// Keeps the stored cursors behind the real ones.
 pub(crate) struct Checkpoint {
-    pub(crate) log: Option<DataLog>,
-    pub(crate) workflow: Text,
-    pub(crate) epoch: u64,
-    pub(crate) sinks: Arc<[Text]>,
-    pub(crate) buffer: Buffer,
+    log: Option<DataLog>,
+    workflow: Text,
+    epoch: u64,
+    sinks: Arc<[Text]>,
+    buffer: Buffer,
     /// Register of the source's position, where the buffer does not keep it beside the data.
-    pub(crate) position_key: Option<String>,
-    pub(crate) progress: Arc<Progress>,
+    position_key: Option<String>,
+    progress: Arc<Progress>,
     /// The position that a re-readable source may be told at level `delivered`.
     pub(crate) safe: watch::Sender<Option<Position>>,
-    pub(crate) written: Mutex<Written>,
+    written: Mutex<Written>,
 }
 
 /// What was written last.
 #[derive(Default)]
-pub(crate) struct Written {
+struct Written {
     cursors: Vec<u64>,
     position: Option<Position>,
 }
 
 impl Checkpoint {
+    pub(crate) fn new(
+        log: Option<DataLog>,
+        plan: &WorkflowPlan,
+        epoch: u64,
+        buffer: Buffer,
+        position_key: Option<String>,
+        progress: &Arc<Progress>,
+    ) -> Self {
+        Self {
+            log,
+            workflow: plan.id.clone(),
+            epoch,
+            sinks: plan.sinks.iter().map(|sink| sink.id.clone()).collect(),
+            buffer,
+            position_key,
+            progress: progress.clone(),
+            safe: watch::Sender::new(None),
+            written: Mutex::default(),
+        }
+    }
+
     /// Writes whenever a cursor has moved, until it is cancelled.
     pub(crate) async fn run(&self) -> Result<(), Stop> {
         loop {

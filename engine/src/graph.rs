@@ -319,9 +319,9 @@ fn find_below(nodes: &mut [Node], infos: &[NodeInfo], source: usize, problems: &
         );
         return;
     }
-    for at in 0..nodes.len() {
+    for (at, info) in infos.iter().enumerate() {
         if !state.contains_key(&at) {
-            let id = &infos[at].id;
+            let id = &info.id;
             problems.add(
                 format!("/nodes/{at}"),
                 format!("nothing leads to node `{id}`"),

@@ -41,91 +41,42 @@ impl Metrics {
     /// Makes all metrics and registers them.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let counter = |name: &str, help: &str, labels: &[&str]| {
-            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
-        };
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
-        };
         let duration = HistogramOpts::new(
             "hermod_engine_processing_duration_seconds",
             "Time from intake to the sink's confirmation, oldest message of each batch",
         )
         .buckets(LATENCY_BOUNDS.to_vec());
-        Self {
-            processed: counter(
-                "hermod_engine_messages_processed_total",
-                "Messages that the workflow's graph has handled",
-                &["workflow_id", "source_id"],
-            ),
-            filtered: counter(
-                "hermod_engine_messages_filtered_total",
-                "Messages that reached no sink on purpose",
-                &["workflow_id"],
-            ),
-            errors: counter(
-                "hermod_engine_message_errors_total",
-                "Failures by stage: read, transform, sink",
-                &["workflow_id", "source_id", "stage"],
-            ),
-            sink_writes: counter(
-                "hermod_engine_sink_writes_total",
-                "Messages that a sink has confirmed",
-                &["workflow_id", "sink_id"],
-            ),
-            sink_write_errors: counter(
-                "hermod_engine_sink_write_errors_total",
-                "Failed writes to a sink",
-                &["workflow_id", "sink_id"],
-            ),
-            duration: register(&registry, HistogramVec::new(duration, &["workflow_id"])),
-            dead_letters: counter(
-                "hermod_engine_dead_letter_total",
-                "Messages that became dead letters",
-                &["workflow_id", "sink_id"],
-            ),
-            dead_letter_errors: counter(
-                "hermod_engine_dead_letter_errors_total",
-                "Failed writes of dead letters",
-                &["workflow_id", "sink_id"],
-            ),
-            node_processed: counter(
-                "hermod_workflow_node_processed_total",
-                "Messages that a node has handled",
-                &["workflow_id", "node_id", "node_type"],
-            ),
-            node_errors: counter(
-                "hermod_workflow_node_errors_total",
-                "Messages that a node could not handle",
-                &["workflow_id", "node_id", "node_type"],
-            ),
-            idempotency_keys: counter(
-                "hermod_idempotency_keys_total",
-                "Messages that came with an idempotency key",
-                &["workflow_id"],
-            ),
-            idempotency_missing: counter(
-                "hermod_idempotency_missing_total",
-                "Messages that came without an idempotency key and were given a fresh id",
-                &["workflow_id"],
-            ),
-            buffered: gauge(
-                "hermod_engine_buffered_messages",
-                "Messages that the slowest sink has not passed",
-                &["workflow_id"],
-            ),
-            active: gauge(
-                "hermod_worker_active_workflows_total",
-                "Workflows that run on this worker",
-                &["worker_id"],
-            ),
-            dead_letters_open: gauge(
-                "hermod_engine_dead_letters_open",
-                "Dead letters that nobody has replayed or discarded",
-                &["workflow_id"],
-            ),
-            registry,
-        }
+        let duration = register(&registry, HistogramVec::new(duration, &["workflow_id"]));
+        let counter = |name: &str, labels: &[&str], help: &str| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauge = |name: &str, labels: &[&str], help: &str| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let engine = |name: &str| format!("hermod_engine_{name}");
+        let (workflow, node) = (&["workflow_id"], &["workflow_id", "node_id", "node_type"]);
+        let (source, sink) = (&["workflow_id", "source_id"], &["workflow_id", "sink_id"]);
+        let stage = &["workflow_id", "source_id", "stage"];
+        #[rustfmt::skip]
+        let metrics = Self {
+            processed: counter(&engine("messages_processed_total"), source, "Messages that the workflow's graph has handled"),
+            filtered: counter(&engine("messages_filtered_total"), workflow, "Messages that reached no sink on purpose"),
+            errors: counter(&engine("message_errors_total"), stage, "Failures by stage: read, transform, sink"),
+            sink_writes: counter(&engine("sink_writes_total"), sink, "Messages that a sink has confirmed"),
+            sink_write_errors: counter(&engine("sink_write_errors_total"), sink, "Failed writes to a sink"),
+            duration,
+            dead_letters: counter(&engine("dead_letter_total"), sink, "Messages that became dead letters"),
+            dead_letter_errors: counter(&engine("dead_letter_errors_total"), sink, "Failed writes of dead letters"),
+            node_processed: counter("hermod_workflow_node_processed_total", node, "Messages that a node has handled"),
+            node_errors: counter("hermod_workflow_node_errors_total", node, "Messages that a node could not handle"),
+            idempotency_keys: counter("hermod_idempotency_keys_total", workflow, "Messages that came with an idempotency key"),
+            idempotency_missing: counter("hermod_idempotency_missing_total", workflow, "Messages that came without an idempotency key and were given a fresh id"),
+            buffered: gauge(&engine("buffered_messages"), workflow, "Messages that the slowest sink has not passed"),
+            active: gauge("hermod_worker_active_workflows_total", &["worker_id"], "Workflows that run on this worker"),
+            dead_letters_open: gauge(&engine("dead_letters_open"), workflow, "Dead letters that nobody has replayed or discarded"),
+            registry: registry.clone(),
+        };
+        metrics
     }
 
     /// Returns the registry, so that others can add theirs.

@@ -6,7 +6,7 @@ use hermod_sdk::{
     PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right,
 };
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -124,43 +124,19 @@ impl Pipeline {
             Some(log) => Some(DeadLetters::create(log, &plan.id)?),
             None => None,
         };
-        let stamp = Stamp::new(&plan.id, &options.metrics, options.idempotency_required);
         let ended = CancellationToken::new();
-        let (source, ingress) = match &plan.source.opener {
-            SourceOpener::Pull(factory) => (Some(factory.clone()), None),
-            SourceOpener::Push { protocol, open, .. } => {
-                let source: Arc<dyn PushSource> = open().map_err(StartError::Source)?;
-                // At `durable` a message is safe in the log whatever the sinks do.
-                let gate = Gate::new(plan.acknowledge == Level::Durable);
-                let shared = ingress::Shared {
-                    protocol: *protocol,
-                    source,
-                    level: plan.acknowledge,
-                    buffer: buffer.clone(),
-                    progress: progress.clone(),
-                    stamp,
-                    gate,
-                    ended: ended.clone(),
-                };
-                (None, Some(Ingress::new(shared)))
-            }
-        };
+        let (source, ingress) = way_in(&plan, &buffer, &progress, &options, &ended)?;
         let sinks: Arc<[_]> = plan.sinks.iter().map(|sink| sink.id.clone()).collect();
-        let position_key = match &buffer {
-            Buffer::Ring(_) if source.is_some() => Some(keys::position(&plan.id, &plan.source.id)),
-            _ => None,
-        };
-        let checkpoint = Checkpoint {
-            log: log.clone(),
-            workflow: plan.id.clone(),
+        let ring_position = matches!(buffer, Buffer::Ring(_)) && source.is_some();
+        let position_key = ring_position.then(|| keys::position(&plan.id, &plan.source.id));
+        let checkpoint = Checkpoint::new(
+            log.clone(),
+            &plan,
             epoch,
-            sinks: sinks.clone(),
-            buffer: buffer.clone(),
+            buffer.clone(),
             position_key,
-            progress: progress.clone(),
-            safe: watch::Sender::new(None),
-            written: Mutex::default(),
-        };
+            &progress,
+        );
         let evaluator = EvaluatorContext {
             versions,
             sinks,
@@ -537,6 +513,34 @@ impl Pipeline {
 async fn asked(drain: &mut watch::Receiver<Option<Instant>>) {
     // The sender lives as long as the workflow, so the wait cannot fail.
     let _closed = drain.wait_for(Option::is_some).await.is_err();
+}
+
+/// Returns the source to read, or the way in for what is pushed.
+fn way_in(
+    plan: &WorkflowPlan,
+    buffer: &Buffer,
+    progress: &Arc<Progress>,
+    options: &EngineOptions,
+    ended: &CancellationToken,
+) -> Result<(Option<Arc<dyn SourceFactory>>, Option<Ingress>), StartError> {
+    match &plan.source.opener {
+        SourceOpener::Pull(factory) => Ok((Some(factory.clone()), None)),
+        SourceOpener::Push { protocol, open, .. } => {
+            let source: Arc<dyn PushSource> = open().map_err(StartError::Source)?;
+            let shared = ingress::Shared {
+                protocol: *protocol,
+                source,
+                level: plan.acknowledge,
+                buffer: buffer.clone(),
+                progress: progress.clone(),
+                stamp: Stamp::new(&plan.id, &options.metrics, options.idempotency_required),
+                // At `durable` a message is safe in the log whatever the sinks do.
+                gate: Gate::new(plan.acknowledge == Level::Durable),
+                ended: ended.clone(),
+            };
+            Ok((None, Some(Ingress::new(shared))))
+        }
+    }
 }
 
 async fn intake_end(

@@ -74,8 +74,8 @@ async fn a_refused_message_is_kept_with_its_reason_and_replayed_to_the_sink_that
 async fn a_node_that_fails_dead_letters_for_its_own_path_only() {
     let dir = tempfile::tempdir().unwrap();
     let log = open_log(dir.path());
-    let (mapped, plain) = (MemorySink::new(), MemorySink::new());
-    let sinks = vec![sink_plan("mapped", &mapped), sink_plan("plain", &plain)];
+    let (mapped, whole) = (MemorySink::new(), MemorySink::new());
+    let sinks = vec![sink_plan("mapped", &mapped), sink_plan("plain", &whole)];
     let mut plan = plan("w", push_source(), sinks);
     plan.acknowledge = Level::Durable;
     plan.graph = straight(&["mapped", "plain"]);
@@ -94,7 +94,7 @@ async fn a_node_that_fails_dead_letters_for_its_own_path_only() {
         .await
         .unwrap();
     until("both are through", || {
-        plain.count() == 2 && mapped.count() == 1
+        whole.count() == 2 && mapped.count() == 1
     })
     .await;
     let letter = workflow.dead_letters().unwrap().get(0).unwrap();

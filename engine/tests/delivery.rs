@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::kit::{
     Answer, Index, MemorySink, MemorySource, RING, edge, engine, node, numbered, open_log, plan,
-    pull_source, push_source, sink_plan, straight, until,
+    pull_source, push_source, sink_plan, until,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,9 +134,9 @@ async fn numbers_binary_and_text_come_out_as_they_went_in() {
         message.before = Some(payload.clone());
         message
     });
-    let (source, plain) = (MemorySource::of(messages).ending(), MemorySink::new());
+    let (source, whole) = (MemorySource::of(messages).ending(), MemorySink::new());
     let changed = MemorySink::new();
-    let sinks = vec![sink_plan("plain", &plain), sink_plan("changed", &changed)];
+    let sinks = vec![sink_plan("plain", &whole), sink_plan("changed", &changed)];
     let mut plan = plan("w", pull_source(&source), sinks);
     let condition = json!({"field": "big", "operator": "=", "value": "9007199254740993"});
     let set = json!({"fields": {"seen": true, "copy": "source.huge"}});
@@ -152,7 +152,7 @@ async fn numbers_binary_and_text_come_out_as_they_went_in() {
     ];
     let workflow = engine(Some(&log)).start(plan).await.unwrap();
     workflow.ended().await;
-    let written = plain.state.written.lock().unwrap();
+    let written = whole.state.written.lock().unwrap();
     assert_eq!(written.len(), payloads.len());
     for (message, payload) in written.iter().zip(&payloads) {
         assert_eq!(message.payload.bytes(), payload);

@@ -31,7 +31,7 @@ pub(crate) type Opening<'a, T> =
 
 /// Waits until something holds; the deadline only ends a test that hangs.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(tokio::time::Instant::now() < deadline, "never held: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -450,8 +450,13 @@ pub(crate) fn sink_plan(id: &str, sink: &MemorySink) -> SinkPlan {
     }
 }
 
-pub(crate) fn node(id: &str, kind: &str, reference: &str, config: Value) -> NodeDocument {
-    let node = json!({"id": id, "type": kind, "ref_id": reference, "config": config});
+pub(crate) fn node(
+    id: &str,
+    kind: &str,
+    reference: &str,
+    config: impl Into<Value>,
+) -> NodeDocument {
+    let node = json!({"id": id, "type": kind, "ref_id": reference, "config": config.into()});
     serde_json::from_value(node).expect("node")
 }
 

@@ -24,8 +24,7 @@ async fn a_drain_delivers_everything_that_was_read_and_acknowledges_before_it_cl
         let workflow = engine(Some(&log)).start(plan).await.unwrap();
         until("everything is read", || workflow.status().next == 440).await;
         let draining = workflow.clone();
-        let drain =
-            tokio::task::spawn(async move { draining.drain(Duration::from_secs(60)).await });
+        let drain = tokio::task::spawn(async move { draining.drain(Duration::from_mins(1)).await });
         until("it drains", || workflow.status().state == State::Draining).await;
         sink.hold(false);
         assert_eq!(drain.await.unwrap().undelivered, 0);

@@ -24,7 +24,7 @@ pub(super) fn count_open(log: &Log, workflow: &str, first: u64, next: u64) -> u6
             Some(chunk) => {
                 open += (seq..end)
                     .filter(|seq| at(&chunk, *seq) == Fate::Open)
-                    .count() as u64
+                    .count() as u64;
             }
         }
         seq = end;

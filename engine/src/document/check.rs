@@ -1,5 +1,7 @@
 //! Checks a document as a whole.
 
+use std::collections::BTreeMap;
+
 use hermod_sdk::{Confirms, Problem, Problems, Repeats, Text};
 use serde_json::Value;
 
@@ -41,43 +43,19 @@ fn bundle_plan(
         );
     }
     whole.finish(problems, warnings);
-    let mut sources = connector::sources(sources, catalog, problems, warnings);
+    let sources = connector::sources(sources, catalog, problems, warnings);
     let head = workflow.and_then(|section| head(section, problems, warnings));
     let defaults = head
         .as_ref()
         .map_or_else(DeliveryPlan::default, |head| head.delivery.clone());
     let sinks = connector::sinks(sinks, catalog, &defaults, problems, warnings);
     let head = head?;
-    let node = source_node(&head.graph)?;
-    let source = match sources.remove(&node.ref_id) {
-        Some((_, plan)) => plan?,
-        None => {
-            let at = head
-                .graph
-                .nodes
-                .iter()
-                .position(|other| other.id == node.id)
-                .unwrap_or(0);
-            let message = format!("there is no source `{}`", node.ref_id);
-            problems.add(format!("/workflow/nodes/{at}/ref_id"), message);
-            return None;
-        }
-    };
-    for (id, (at, _)) in sources {
-        let message = format!("source `{id}` stands in no node and is not used");
-        warnings.push(Problem {
-            pointer: format!("/sources/{at}"),
-            message,
-        });
-    }
-    let source = SourcePlan {
-        node: Text::from(node.id.as_str()),
-        ..source
-    };
-    let sinks = used_sinks(&head.graph, sinks, problems, warnings);
-    check_graph(&head.graph, &sinks, problems);
+    let used = used_sinks(&head.graph, sinks, problems, warnings);
+    check_graph(&head.graph, &used.ids, problems);
+    let source = used_source(&head.graph, sources, problems, warnings);
+    check_requirements(&head.require, &used.plans, problems);
+    let source = source?;
     let acknowledge = level(&head, &source, problems)?;
-    check_requirements(&head.require, &sinks, problems);
     Some(WorkflowPlan {
         id: head.id,
         name: head.name,
@@ -85,7 +63,7 @@ fn bundle_plan(
         acknowledge,
         buffer: head.buffer,
         source,
-        sinks,
+        sinks: used.plans,
         graph: head.graph,
     })
 }
@@ -289,8 +267,43 @@ fn list<'a>(
     }
 }
 
-fn source_node(graph: &GraphDocument) -> Option<&super::NodeDocument> {
-    graph.nodes.iter().find(|node| node.kind == "source")
+/// Returns the source that the graph's source node stands for.
+fn used_source(
+    graph: &GraphDocument,
+    mut sources: BTreeMap<String, (usize, Option<SourcePlan>)>,
+    problems: &mut Problems,
+    warnings: &mut Vec<Problem>,
+) -> Option<SourcePlan> {
+    let (at, node) = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .find(|(_, node)| node.kind == "source")?;
+    let Some((_, plan)) = sources.remove(&node.ref_id) else {
+        let message = format!("there is no source `{}`", node.ref_id);
+        problems.add(format!("/workflow/nodes/{at}/ref_id"), message);
+        return None;
+    };
+    for (id, (at, _)) in sources {
+        let message = format!("source `{id}` stands in no node and is not used");
+        warnings.push(Problem {
+            pointer: format!("/sources/{at}"),
+            message,
+        });
+    }
+    Some(SourcePlan {
+        node: Text::from(node.id.as_str()),
+        ..plan?
+    })
+}
+
+/// Sinks that a node stands for.
+#[derive(Default)]
+struct UsedSinks {
+    /// All of them, in the document's order.
+    ids: Vec<Text>,
+    /// Those without a problem.
+    plans: Vec<SinkPlan>,
 }
 
 /// Returns the sinks that a node stands for, in the document's order.
@@ -299,7 +312,7 @@ fn used_sinks(
     sinks: Vec<(String, Option<SinkPlan>)>,
     problems: &mut Problems,
     warnings: &mut Vec<Problem>,
-) -> Vec<SinkPlan> {
+) -> UsedSinks {
     for (at, node) in graph
         .nodes
         .iter()
@@ -311,14 +324,15 @@ fn used_sinks(
             problems.add(format!("/workflow/nodes/{at}/ref_id"), message);
         }
     }
-    let mut used = Vec::new();
+    let mut used = UsedSinks::default();
     for (at, (id, plan)) in sinks.into_iter().enumerate() {
         if graph
             .nodes
             .iter()
             .any(|node| node.kind == "sink" && node.ref_id == id)
         {
-            used.extend(plan);
+            used.ids.push(Text::from(id.as_str()));
+            used.plans.extend(plan);
         } else {
             let message = format!("sink `{id}` stands in no node and is not used");
             warnings.push(Problem {
@@ -330,9 +344,8 @@ fn used_sinks(
     used
 }
 
-fn check_graph(graph: &GraphDocument, sinks: &[SinkPlan], problems: &mut Problems) {
-    let ids: Vec<Text> = sinks.iter().map(|sink| sink.id.clone()).collect();
-    match Graph::compile(graph, &ids) {
+fn check_graph(graph: &GraphDocument, sinks: &[Text], problems: &mut Problems) {
+    match Graph::compile(graph, sinks) {
         Err(part) => problems.add_below("/workflow", part),
         Ok(_) if !graph.nodes.iter().any(|node| node.kind == "sink") => {
             problems.add(

@@ -122,25 +122,17 @@ fn read(node: &NodeDocument, pointer: &str, problems: &mut Problems) -> Option<C
     let pointer = format!("{pointer}/config");
     let listed = match config.get("conditions") {
         // The original writes the list as text.
-        Some(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(Value::Array(list)) => list,
-            _ => {
-                problems.add(
-                    format!("{pointer}/conditions"),
-                    "is not a list of conditions",
-                );
-                return None;
-            }
-        },
-        Some(Value::Array(list)) => list.clone(),
-        Some(_) => {
-            problems.add(
-                format!("{pointer}/conditions"),
-                "is not a list of conditions",
-            );
-            return None;
-        }
-        None => vec![Value::Object(config.clone())],
+        Some(Value::String(text)) => serde_json::from_str(text).ok(),
+        Some(Value::Array(list)) => Some(list.clone()),
+        Some(_) => None,
+        None => Some(vec![Value::Object(config.clone())]),
+    };
+    let Some(listed) = listed else {
+        problems.add(
+            format!("{pointer}/conditions"),
+            "is not a list of conditions",
+        );
+        return None;
     };
     let single = !config.contains_key("conditions");
     if listed.is_empty() {
