@@ -124,7 +124,7 @@ async fn i9_the_connection_too_many_is_told_so() {
     drop(first);
     // The place is free again as soon as the server has seen the close.
     let again = async { while request(server.address, "GET", "/livez", "").await.status != 200 {} };
-    tokio::time::timeout(Duration::from_secs(60), again)
+    tokio::time::timeout(Duration::from_mins(1), again)
         .await
         .unwrap();
 }

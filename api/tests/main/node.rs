@@ -189,7 +189,7 @@ pub(crate) fn stand(webhooks: impl IntoIterator<Item = (&'static str, Double)>) 
 
 pub(crate) fn options() -> Options {
     let mut options = Options::new("127.0.0.1:0".parse().unwrap());
-    options.stop_timeout = Duration::from_secs(60);
+    options.stop_timeout = Duration::from_mins(1);
     options
 }
 

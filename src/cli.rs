@@ -1,0 +1,203 @@
+//! The command line: what there is, and who does it.
+
+mod config_command;
+mod connectors;
+mod dlq;
+mod run;
+mod standalone;
+mod validate;
+mod wal;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use hermod_api::Code;
+
+use crate::{
+    config::{
+        Config, Settings, Sources,
+        key::{self, Scope},
+    },
+    failure::{Exit, Failure},
+    logging, output,
+};
+
+const ABOUT: &str = "Moves data from sources to sinks and never loses what it has acknowledged.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  hermod --mode=standalone --workflows examples/workflows
+  hermod run examples/workflows/orders.yaml --port 9000
+  hermod validate workflows/*.yaml
+  hermod connectors webhook
+  hermod dlq list
+
+Exit codes:
+  0    everything was done
+  1    something failed while it ran
+  2    the input, the configuration or the data directory cannot be used
+  130  ended at once by a second Ctrl-C (143: by a second SIGTERM)
+
+Errors have a code, HMD-nnnn, and a page docs/errors/HMD-nnnn.md.";
+
+#[derive(Parser)]
+#[command(name = "hermod", version, about = ABOUT, after_help = AFTER_HELP)]
+struct Cli {
+    /// Configuration file [default: hermod.toml in the working directory, if it exists]
+    #[arg(long = "config", value_name = "FILE", global = true)]
+    config_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    Run(run::Arguments),
+    Validate(validate::Arguments),
+    Connectors(connectors::Arguments),
+    Dlq(dlq::Arguments),
+    Wal(wal::Arguments),
+    Config(config_command::Arguments),
+}
+
+/// Runs the command line and returns how the process ends.
+pub(crate) fn main() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Nobody reads it if it cannot be printed.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let outcome = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => dispatch(cli, &matches),
+        Err(error) => Err(Failure::new(Code::Configuration, error)),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn command() -> Command {
+    const NODE: &[Scope] = &[Scope::Node, Scope::Serve, Scope::Data, Scope::All];
+    const SERVE: &[Scope] = &[Scope::Serve, Scope::Data, Scope::All];
+    const DATA: &[Scope] = &[Scope::Data, Scope::All];
+    key::add_flags(Cli::command(), NODE)
+        .mut_subcommand("run", |command| key::add_flags(command, SERVE))
+        .mut_subcommand("config", |command| key::add_flags(command, NODE))
+        .mut_subcommand("dlq", |command| {
+            command.mut_subcommands(|sub| key::add_flags(sub, DATA))
+        })
+        .mut_subcommand("wal", |command| {
+            command.mut_subcommands(|sub| key::add_flags(sub, DATA))
+        })
+}
+
+fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
+    let file = cli.config_file;
+    match cli.command {
+        None => {
+            let config = configure(matches, file.as_deref())?;
+            standalone::run(&config)
+        }
+        Some(Action::Run(arguments)) => {
+            let config = configure(matches, file.as_deref())?;
+            run::run(&config, &arguments)
+        }
+        Some(Action::Validate(arguments)) => Ok(validate::run(&arguments)),
+        Some(Action::Connectors(arguments)) => connectors::run(&arguments),
+        Some(Action::Dlq(arguments)) => {
+            let config = configure(matches, file.as_deref())?;
+            dlq::run(&config, &arguments)
+        }
+        Some(Action::Wal(arguments)) => {
+            let config = configure(matches, file.as_deref())?;
+            wal::run(&config, &arguments)
+        }
+        Some(Action::Config(arguments)) => {
+            let settings = settings(matches, file.as_deref())?;
+            config_command::run(&settings, &arguments)
+        }
+    }
+}
+
+fn settings(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, Failure> {
+    let flags = key::given(matches);
+    let environment: BTreeMap<_, _> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let sources = Sources {
+        flags: &flags,
+        file,
+        environment: &environment,
+    };
+    Settings::gather(&sources).map_err(invalid)
+}
+
+/// Reads the configuration and starts logging as it says.
+fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failure> {
+    let settings = settings(matches, file)?;
+    let config = Config::new(&settings).map_err(invalid)?;
+    logging::start(&config);
+    for name in &settings.unknown_variables {
+        tracing::debug!(name, "environment variable is not a configuration key");
+    }
+    Ok(config)
+}
+
+fn invalid(faults: crate::config::Faults) -> Failure {
+    Failure::new(Code::Configuration, Code::Configuration.title()).with_details(faults.0)
+}
+
+/// Tells a person, or the log's reader, why the process ends.
+fn report(failure: &Failure) {
+    output::error_line(failure.to_string());
+}
+
+/// Arguments that only choose the form of the output.
+#[derive(Args)]
+struct OutputArguments {
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    output: output::Form,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_found_on_either_side_of_a_subcommand_and_the_later_wins() {
+        let line = [
+            "hermod", "--port", "1", "--listen", "::1", "run", "x.yaml", "--port=2",
+        ];
+        let flags = key::given(&command().try_get_matches_from(line).unwrap());
+        assert_eq!(flags.get("port").map(String::as_str), Some("2"));
+        assert_eq!(flags.get("listen").map(String::as_str), Some("::1"));
+        assert_eq!(flags.len(), 2);
+    }
+
+    #[test]
+    fn a_switch_needs_no_value_and_does_not_swallow_the_next_argument() {
+        let line = ["hermod", "run", "--idempotency-required", "x.yaml"];
+        let flags = key::given(&command().try_get_matches_from(line).unwrap());
+        assert_eq!(
+            flags.get("idempotency_required").map(String::as_str),
+            Some("true")
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! Configuration: flag > environment > `hermod.toml` > default.
+//!
+//! [`key::KEYS`] is the only list of keys. Flags, names of environment variables, keys of the file,
+//! defaults, help and `hermod config` are read from it.
+
+mod file;
+pub(crate) mod key;
+mod parse;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use key::{KEYS, Key};
+
+/// File that is read when no other is named, if it exists.
+pub(crate) const DEFAULT_FILE: &str = "hermod.toml";
+
+/// Environment variable that names another file.
+pub(crate) const FILE_VARIABLE: &str = "HERMOD_CONFIG";
+
+/// Where a value comes from, from the weakest to the strongest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "from", content = "at")]
+pub(crate) enum Origin {
+    /// Built in.
+    Default,
+    /// A line of the configuration file.
+    File(String),
+    /// An environment variable.
+    Environment(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(place) => write!(f, "file {place}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}
+
+/// One key's text, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: &'static Key,
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+}
+
+impl Setting {
+    /// Returns what may be shown of the value (I10).
+    pub(crate) fn shown(&self) -> &str {
+        if self.key.secret && !self.text.is_empty() {
+            "[redacted]"
+        } else {
+            &self.text
+        }
+    }
+}
+
+/// Where values can come from.
+pub(crate) struct Sources<'a> {
+    /// Flags that were given, by key.
+    pub(crate) flags: &'a BTreeMap<&'static str, String>,
+    /// A file that was named with `--config`.
+    pub(crate) file: Option<&'a Path>,
+    /// The environment.
+    pub(crate) environment: &'a BTreeMap<String, String>,
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults(pub(crate) Vec<String>);
+
+/// All settings, in the order of the keys.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) settings: Vec<Setting>,
+    /// Variables that look like ours and are not known; they may be meant for secrets.
+    pub(crate) unknown_variables: Vec<String>,
+}
+
+impl Settings {
+    /// Gathers the settings.
+    ///
+    /// # Errors
+    /// Every fault at once: unknown keys and unreadable files. Values are checked by [`Config::new`].
+    pub(crate) fn gather(sources: &Sources<'_>) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let variable = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
+        let named = sources.file.map(Path::to_owned).or(variable);
+        let from_file = file::read(named.as_deref(), &mut faults);
+        if !faults.0.is_empty() {
+            return Err(faults);
+        }
+        let settings = KEYS
+            .iter()
+            .map(|key| setting(key, sources, &from_file))
+            .collect();
+        Ok(Self {
+            settings,
+            unknown_variables: unknown_variables(sources.environment),
+        })
+    }
+
+    fn text(&self, name: &str) -> &Setting {
+        self.settings
+            .iter()
+            .find(|setting| setting.key.name == name)
+            .expect("every name that is asked for is in the list of keys; a test asks for all")
+    }
+}
+
+fn setting(
+    key: &'static Key,
+    sources: &Sources<'_>,
+    from_file: &BTreeMap<&'static str, (String, String)>,
+) -> Setting {
+    let (text, origin) = if let Some(text) = sources.flags.get(key.name) {
+        (text.clone(), Origin::Flag(format!("--{}", key.flag())))
+    } else if let Some(text) = sources.environment.get(&key.variable()) {
+        (text.clone(), Origin::Environment(key.variable()))
+    } else if let Some((text, place)) = from_file.get(key.name) {
+        (text.clone(), Origin::File(place.clone()))
+    } else {
+        (key.default.to_owned(), Origin::Default)
+    };
+    Setting { key, text, origin }
+}
+
+fn unknown_variables(environment: &BTreeMap<String, String>) -> Vec<String> {
+    let known = |name: &str| name == FILE_VARIABLE || KEYS.iter().any(|key| key.variable() == name);
+    environment
+        .keys()
+        .filter(|name| name.starts_with("HERMOD_") && !known(name))
+        .cloned()
+        .collect()
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people where standard error is a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What an acknowledgement waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// The sync of its group (I1).
+    Always,
+    /// Nothing: the log is synced this often.
+    Interval(Duration),
+    /// Nothing: the operating system writes when it likes.
+    Os,
+}
+
+/// The configuration, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) mode: String,
+    pub(crate) workflows: PathBuf,
+    pub(crate) listen: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) connections_max: usize,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) data_quota: Option<u64>,
+    pub(crate) sync: Sync,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) drop_removed_sinks: Vec<String>,
+    pub(crate) idempotency_required: bool,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Config {
+    /// Checks all values.
+    ///
+    /// # Errors
+    /// Every value that cannot be used, with its origin.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut read = Reading {
+            settings,
+            faults: &mut faults,
+        };
+        let config = Self {
+            mode: read.value("mode", parse::text),
+            workflows: read.value("workflows", parse::path),
+            listen: read.value("listen", parse::address),
+            port: read.value("port", parse::number),
+            connections_max: read.value("connections_max", parse::count),
+            data_dir: read.value("data_dir", parse::path),
+            data_quota: read.value("data_quota", parse::quota),
+            sync: read.value("sync", parse::sync),
+            drain_timeout: read.value("drain_timeout", parse::duration),
+            drop_removed_sinks: read.value("drop_removed_sinks", parse::list),
+            idempotency_required: read.value("idempotency_required", parse::switch),
+            log: read.value("log", parse::filter),
+            log_format: read.value("log_format", parse::log_format),
+        };
+        if faults.0.is_empty() {
+            Ok(config)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+struct Reading<'a> {
+    settings: &'a Settings,
+    faults: &'a mut Faults,
+}
+
+impl Reading<'_> {
+    /// Reads one value; the default stands in for one that is at fault, so that all faults are found.
+    fn value<T>(&mut self, name: &str, parse: fn(&str) -> Result<T, String>) -> T {
+        let setting = self.settings.text(name);
+        match parse(setting.text.trim()) {
+            Ok(value) => value,
+            Err(fault) => {
+                let shown = setting.shown();
+                self.faults.0.push(format!(
+                    "`{name}` = `{shown}` ({}): {fault}",
+                    setting.origin
+                ));
+                parse(setting.key.default).expect("defaults are valid; a test reads them all")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

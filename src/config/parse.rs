@@ -1,0 +1,123 @@
+//! Values from text.
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{LogFormat, Sync};
+
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("a path is needed".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| {
+        "an address without a port is needed, such as 127.0.0.1; the port is the key `port`"
+            .to_owned()
+    })
+}
+
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse()
+        .map_err(|error| format!("a number is needed: {error}"))
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match number(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err("`true` or `false` is needed".to_owned()),
+    }
+}
+
+pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
+    let items = text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty());
+    Ok(items.map(str::to_owned).collect())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let fault = || "a time with its unit is needed, such as 250ms, 30s, 5m or 1h".to_owned();
+    let (digits, unit) = split(text);
+    let number: u64 = digits.parse().map_err(|_| fault())?;
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(fault()),
+    };
+    number
+        .checked_mul(factor)
+        .map(Duration::from_millis)
+        .ok_or_else(fault)
+}
+
+/// A size with a unit; 0 is no limit.
+pub(super) fn quota(text: &str) -> Result<Option<u64>, String> {
+    let fault = || "a size is needed, such as 500MiB or 20GiB, or 0 for no limit".to_owned();
+    let (digits, unit) = split(text);
+    let number: u64 = digits.parse().map_err(|_| fault())?;
+    let factor: u64 = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(fault()),
+    };
+    let bytes = number.checked_mul(factor).ok_or_else(fault)?;
+    Ok((bytes > 0).then_some(bytes))
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at(digits);
+    (digits, unit.trim())
+}
+
+pub(super) fn sync(text: &str) -> Result<Sync, String> {
+    match text {
+        "always" => Ok(Sync::Always),
+        "os" => Ok(Sync::Os),
+        _ => match duration(text) {
+            Ok(every) if !every.is_zero() => Ok(Sync::Interval(every)),
+            _ => Err("`always`, `os`, or an interval such as 100ms is needed".to_owned()),
+        },
+    }
+}
+
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("a level or a filter is needed: {error}")),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("`auto`, `text` or `json` is needed".to_owned()),
+    }
+}

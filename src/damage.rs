@@ -1,0 +1,57 @@
+//! Damage of the data log in words (I6: named exactly).
+
+use hermod_wal::{Damage, Part};
+use serde_json::{Value, json};
+
+/// Says what is damaged, where, and which records are lost with it.
+pub(crate) fn text(damage: &Damage) -> String {
+    let Damage {
+        segment,
+        offset,
+        bytes,
+        part,
+        lost,
+    } = damage;
+    let mut text = format!(
+        "segment {segment}: {} at offset {offset}, {bytes} bytes",
+        name(*part)
+    );
+    if lost.is_empty() {
+        text.push_str("; no record is lost");
+    }
+    for lost in lost {
+        let last = lost.to.0.saturating_sub(1);
+        text.push_str(&format!(
+            "; lost: stream `{}` records {} to {last}",
+            lost.name, lost.from.0
+        ));
+    }
+    text
+}
+
+/// Returns the same for machines; `until` is the first number behind what is lost.
+pub(crate) fn value(damage: &Damage) -> Value {
+    let lost: Vec<_> = damage
+        .lost
+        .iter()
+        .map(|lost| json!({"stream": lost.name, "from": lost.from.0, "until": lost.to.0}))
+        .collect();
+    json!({
+        "segment": damage.segment,
+        "offset": damage.offset,
+        "bytes": damage.bytes,
+        "part": name(damage.part),
+        "lost": lost,
+        "text": text(damage),
+    })
+}
+
+fn name(part: Part) -> &'static str {
+    match part {
+        Part::Header => "header",
+        Part::Table => "table",
+        Part::Frames => "batches",
+        Part::File => "file missing",
+        _ => "unknown part",
+    }
+}
