@@ -3,14 +3,17 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use hermod_sdk::{Message, PushProtocol, PushSource};
 use hermod_wal::AppendError;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{buffer::Buffer, document::Level, log::LogError, progress::Progress, stamp::Stamp};
 
@@ -69,31 +72,42 @@ pub(crate) struct Shared {
 
 /// Lets requests in, and waits for those that are inside.
 pub(crate) struct Gate {
-    open: AtomicBool,
+    state: AtomicU8,
     inside: TaskTracker,
 }
 
+const WAITING: u8 = 0;
+const OPEN: u8 = 1;
+const CLOSED: u8 = 2;
+
 impl Gate {
     pub(crate) fn new(open: bool) -> Self {
+        let state = AtomicU8::new(if open { OPEN } else { WAITING });
         Self {
-            open: AtomicBool::new(open),
+            state,
             inside: TaskTracker::new(),
         }
     }
 
     pub(crate) fn open(&self) {
-        self.open.store(true, Ordering::SeqCst);
+        self.state.store(OPEN, Ordering::SeqCst);
     }
 
-    fn enter(&self) -> Option<tokio_util::task::task_tracker::TaskTrackerToken> {
+    fn enter(&self) -> Result<TaskTrackerToken, SubmitError> {
         // The token is taken first, so that whoever closes the gate either is seen or waits.
         let token = self.inside.token();
-        self.open.load(Ordering::SeqCst).then_some(token)
+        match self.state.load(Ordering::SeqCst) {
+            OPEN => Ok(token),
+            WAITING => Err(SubmitError::NotRunning {
+                reason: "its sinks are being tested; try again".to_owned(),
+            }),
+            _ => Err(SubmitError::Draining),
+        }
     }
 
     /// Lets nobody in any more and waits until nobody is about to append.
     pub(crate) async fn close(&self) {
-        self.open.store(false, Ordering::SeqCst);
+        self.state.store(CLOSED, Ordering::SeqCst);
         self.inside.close();
         self.inside.wait().await;
     }
@@ -142,7 +156,7 @@ impl Ingress {
                 reason: "it has ended".to_owned(),
             });
         }
-        let inside = gate.enter().ok_or(SubmitError::Draining)?;
+        let inside = gate.enter()?;
         stamp.apply(&mut messages);
         let next = match buffer {
             Buffer::File(file) => {

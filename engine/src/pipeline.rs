@@ -195,11 +195,11 @@ impl Pipeline {
         if !self.probe().await? {
             return self.stop_before_start().await;
         }
-        self.shared.board.enter(State::Running, None);
         let mut parts = self.start_parts();
         if let Some(ingress) = &self.shared.ingress {
             ingress.gate().open();
         }
+        self.shared.board.enter(State::Running, None);
         tracing::info!(
             workflow = %self.shared.plan.id, epoch = self.shared.epoch,
             level = ?self.shared.plan.acknowledge, "workflow runs"
@@ -515,14 +515,16 @@ async fn asked(drain: &mut watch::Receiver<Option<Instant>>) {
     let _closed = drain.wait_for(Option::is_some).await.is_err();
 }
 
-/// Returns the source to read, or the way in for what is pushed.
+/// A source to read, or the way in for what is pushed.
+type WayIn = (Option<Arc<dyn SourceFactory>>, Option<Ingress>);
+
 fn way_in(
     plan: &WorkflowPlan,
     buffer: &Buffer,
     progress: &Arc<Progress>,
     options: &EngineOptions,
     ended: &CancellationToken,
-) -> Result<(Option<Arc<dyn SourceFactory>>, Option<Ingress>), StartError> {
+) -> Result<WayIn, StartError> {
     match &plan.source.opener {
         SourceOpener::Pull(factory) => Ok((Some(factory.clone()), None)),
         SourceOpener::Push { protocol, open, .. } => {
