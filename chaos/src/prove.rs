@@ -61,6 +61,9 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// Port of the node. `None` takes a free one.
     pub port: Option<u16>,
+    /// How long the node may hold messages without delivering any, before that is taken for a failure. Default
+    /// 60 s, longer than it waits between two tries at a sink that does not answer.
+    pub stuck_after: Duration,
 }
 
 impl Options {
@@ -75,6 +78,7 @@ impl Options {
             keys: 16,
             dir: None,
             port: None,
+            stuck_after: Duration::from_mins(1),
         }
     }
 
@@ -142,7 +146,7 @@ fn prove(options: &Options, dir: &Path) -> anyhow::Result<Report> {
     let ledger = load.finish()?;
     let mut checker = check::Checker::new(messages, &ledger.keys);
     let mut delivered = drain::Delivered::open(place.delivered());
-    drain::wait(&node, &mut delivered, &mut checker)?;
+    drain::wait(&node, &mut delivered, &mut checker, options.stuck_after)?;
     node.terminate(STOP_WITHIN)?;
     delivered.read(&mut checker)?;
     ensure!(

@@ -11,8 +11,8 @@ use anyhow::{Context as _, ensure};
 
 use super::{check::Checker, http, node::Node};
 
-/// How long the sink's file may stay as it is while messages are missing.
-const QUIET: Duration = Duration::from_secs(20);
+/// How long the sink's file stays as it is, while messages are missing, before the node is asked what it holds.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// How long the drain may take although it goes on.
 const WITHIN: Duration = Duration::from_mins(10);
@@ -85,6 +85,7 @@ pub(super) fn wait(
     node: &Node<'_>,
     delivered: &mut Delivered,
     checker: &mut Checker,
+    stuck_after: Duration,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut quiet_since = Instant::now();
@@ -99,15 +100,18 @@ pub(super) fn wait(
         let is_late = started.elapsed() > WITHIN;
         if is_late || quiet_since.elapsed() > QUIET {
             let held = held(node.port()).context("the node's backlog cannot be asked for")?;
+            if held == 0 {
+                // It says itself that it has nothing left to deliver: what is missing is lost.
+                return Ok(());
+            }
             ensure!(
-                held == 0 && !is_late,
+                !is_late && quiet_since.elapsed() < stuck_after,
                 node.failure(&format!(
                     "the node does not deliver: {} acknowledged messages are missing, it holds {held}",
                     checker.missing()
                 ))
             );
-            // The node says itself that it has nothing left to deliver: what is missing is lost.
-            return Ok(());
+            std::thread::sleep(Duration::from_millis(200));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
