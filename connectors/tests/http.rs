@@ -1,5 +1,8 @@
 //! The sink `http` against a scripted server.
 
+mod contract;
+mod tls;
+
 use std::time::Duration;
 
 use hermod_sdk::{

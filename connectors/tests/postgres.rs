@@ -1,7 +1,9 @@
 //! The sink `postgres` against a real server.
 
+mod contract;
 mod failures;
 mod owners;
+mod tls;
 mod values;
 
 use std::sync::{

@@ -131,7 +131,31 @@ async fn close(mut sink: Box<dyn Sink>) {
         .unwrap_or_else(|error| panic!("`close` failed: {}", error.report()));
 }
 
+/// Writes a batch as the engine does: what is to be tried again behind a rejected message is sent again.
 async fn write(sink: &mut dyn Sink, batch: &Batch) -> Vec<Outcome> {
+    let mut outcomes = write_once(sink, batch).await;
+    while outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Retry { .. }))
+    {
+        let is_left = |outcome: &Outcome| matches!(outcome, Outcome::Retry { .. });
+        let mut rest = batch.clone();
+        let mut left = outcomes.iter();
+        rest.records.retain(|_| left.next().is_some_and(is_left));
+        rest.token.first = rest.records.first().map_or(0, |record| record.seq);
+        let again = write_once(sink, &rest).await;
+        if again.iter().all(is_left) {
+            break;
+        }
+        let left = outcomes.iter_mut().filter(|outcome| is_left(outcome));
+        for (outcome, again) in left.zip(again) {
+            *outcome = again;
+        }
+    }
+    outcomes
+}
+
+async fn write_once(sink: &mut dyn Sink, batch: &Batch) -> Vec<Outcome> {
     let written = within(CALL, "`write`", sink.write(batch))
         .await
         .unwrap_or_else(|error| panic!("`write` failed: {}", error.report()));

@@ -96,6 +96,16 @@ impl Postgres {
         self.dir.path().join("data")
     }
 
+    /// Gives a file in the data directory to the user that the server runs as.
+    ///
+    /// # Panics
+    /// If the file is not there.
+    pub fn give(&self, path: &Path) {
+        if let Some((user, group)) = self.owner {
+            chown(path, Some(user), Some(group)).expect("root may give a file away");
+        }
+    }
+
     /// Runs SQL with `psql`, an independent client, and returns its rows: columns parted by `|`.
     ///
     /// # Panics
