@@ -10,6 +10,9 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// Returns the open source, which authenticates and parses.
     fn source(&self) -> &dyn PushSource;
 
+    /// Gives messages their time, and a fresh id where the sender gave none.
+    fn stamp(&self, _messages: &mut [Message]) {}
+
     /// Takes messages, and returns `Ok` only once the workflow's acknowledge level holds for all (I1).
     fn submit(
         &self,
@@ -20,6 +23,10 @@ pub trait Intake: Clone + Send + Sync + 'static {
 impl Intake for Ingress {
     fn source(&self) -> &dyn PushSource {
         &**Ingress::source(self)
+    }
+
+    fn stamp(&self, messages: &mut [Message]) {
+        Ingress::stamp(self, messages);
     }
 
     async fn submit(&self, messages: Vec<Message>) -> Result<(), SubmitError> {

@@ -80,7 +80,8 @@ async fn take<N: Node>(
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
     };
-    let messages = intake.source().accept(&request, body).map_err(refused)?;
+    let mut messages = intake.source().accept(&request, body).map_err(refused)?;
+    intake.stamp(&mut messages);
     let ids = ids(&messages);
     // I1: success is answered only after the intake says that the workflow's level holds.
     intake.submit(messages).await.map_err(not_taken)?;

@@ -134,6 +134,11 @@ impl Ingress {
         &self.shared.source
     }
 
+    /// Gives messages their time, and a fresh id where the sender gave none; done once per message.
+    pub fn stamp(&self, messages: &mut [Message]) {
+        self.shared.stamp.apply(messages);
+    }
+
     /// Takes messages in and returns once they are safe at the workflow's level (I1).
     ///
     /// # Cancel safety

@@ -39,19 +39,21 @@ impl Stamp {
         }
     }
 
+    /// Stamps messages that have no time yet.
     pub(crate) fn apply(&self, messages: &mut [Message]) {
         let now_ms = clock::now_ms();
-        let mut missing = 0;
-        for message in &mut *messages {
-            if message.ingest_time_ms == 0 {
-                message.ingest_time_ms = now_ms;
-            }
+        let (mut present, mut missing) = (0, 0);
+        // A message that has a time was stamped before.
+        for message in messages.iter_mut().filter(|message| message.ingest_time_ms == 0) {
+            message.ingest_time_ms = now_ms;
             if message.id.is_empty() {
                 missing += 1;
                 message.id = uuid::Uuid::now_v7().to_string().into();
+            } else {
+                present += 1;
             }
         }
-        self.present.inc_by(messages.len() as u64 - missing);
+        self.present.inc_by(present);
         if missing > 0 {
             self.missing.inc_by(missing);
             self.warn(now_ms, missing);
@@ -68,5 +70,25 @@ impl Stamp {
                  repeats them makes duplicates"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_stamped_once_and_missing_keys_are_counted() {
+        let metrics = Metrics::new();
+        let stamp = Stamp::new(&"w".into(), &metrics, true);
+        let mut messages = [Message::new("mine", ""), Message::new("", ""), Message::new("", "")];
+        stamp.apply(&mut messages);
+        let first = messages.clone();
+        stamp.apply(&mut messages);
+        assert_eq!(messages, first);
+        assert_eq!(messages[0].id, "mine");
+        assert!(messages[1].id < messages[2].id, "fresh ids grow");
+        assert!(messages.iter().all(|message| message.ingest_time_ms > 0));
+        assert_eq!((stamp.present.get(), stamp.missing.get()), (1, 2));
     }
 }

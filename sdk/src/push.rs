@@ -79,6 +79,8 @@ pub trait PushSource: Send + Sync {
 
     /// Turns a request into messages, or refuses it.
     ///
+    /// A message without an id of the sender's is left without one: the engine gives it a UUIDv7.
+    ///
     /// # Errors
     /// A [`Refusal`]; nothing of the request is kept then.
     fn accept(&self, request: &Request<'_>, body: Bytes) -> Result<Vec<Message>, Refusal>;
