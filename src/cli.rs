@@ -3,6 +3,7 @@
 mod config_command;
 mod connectors;
 mod dlq;
+mod prove;
 mod run;
 mod standalone;
 mod validate;
@@ -61,6 +62,7 @@ enum Action {
     Connectors(connectors::Arguments),
     Dlq(dlq::Arguments),
     Wal(wal::Arguments),
+    Prove(prove::Arguments),
     Config(config_command::Arguments),
 }
 
@@ -123,6 +125,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
             let config = configure(matches, file.as_deref())?;
             wal::run(&config, &arguments)
         }
+        Some(Action::Prove(arguments)) => prove::run(&arguments),
         Some(Action::Config(arguments)) => {
             let settings = settings(matches, file.as_deref())?;
             config_command::run(&settings, &arguments)

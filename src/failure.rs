@@ -75,6 +75,7 @@ impl Failure {
             | Code::Control
             | Code::DeadLetter
             | Code::Forced
+            | Code::NoVerdict
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::BodyTooLarge

@@ -40,6 +40,8 @@ pub enum Code {
     PathTaken,
     /// The process was forced to end before everything was delivered.
     Forced,
+    /// A proof came to no verdict.
+    NoVerdict,
     /// No such resource.
     NotFound,
     /// The method is not allowed here.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ordered by number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Configuration,
         Self::Document,
         Self::DirectoryLocked,
@@ -88,6 +90,7 @@ impl Code {
         Self::DeadLetter,
         Self::PathTaken,
         Self::Forced,
+        Self::NoVerdict,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
@@ -123,6 +126,7 @@ impl Code {
             Self::DeadLetter => "HMD-0015",
             Self::PathTaken => "HMD-0016",
             Self::Forced => "HMD-0017",
+            Self::NoVerdict => "HMD-0018",
             Self::NotFound => "HMD-0100",
             Self::MethodNotAllowed => "HMD-0101",
             Self::BodyTooLarge => "HMD-0102",
@@ -159,6 +163,7 @@ impl Code {
             Self::DeadLetter => "dead letters cannot be read or changed",
             Self::PathTaken => "webhook path is taken",
             Self::Forced => "forced to end",
+            Self::NoVerdict => "proof without a verdict",
             Self::NotFound => "not found",
             Self::MethodNotAllowed => "method not allowed",
             Self::BodyTooLarge => "body too large",
@@ -218,6 +223,9 @@ impl Code {
             Self::PathTaken => "give each webhook a path of its own",
             Self::Forced => {
                 "what was acknowledged at level `durable` is on disk and is delivered after the next start"
+            }
+            Self::NoVerdict => {
+                "mend what is named and run it again; it says neither that something was lost nor that nothing was"
             }
             Self::NotFound => "check the path; a webhook is reached at `POST /api/webhooks/PATH`",
             Self::MethodNotAllowed => "use a method that the header `Allow` names",
