@@ -5,6 +5,8 @@
 //! statement that inserts, replaces and deletes. `Narrow` does the same in ever smaller parts, to find the one
 //! row that the server refuses.
 
+mod narrow;
+
 use std::{ops::Range, pin::pin};
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use tokio_postgres::{Statement, types::ToSql};
 
 use super::{
     PostgresOperationMode,
-    failure::{Failure, Refusal, connector_error},
+    failure::{Failure, connector_error},
     row::Rows,
     session::Session,
     token,
@@ -58,10 +60,16 @@ enum Way {
 
 /// How far a transaction got.
 struct Reached {
-    /// How many of the fresh records are written.
+    /// How many of the fresh records are written: all of them, or those before the refused one's number.
     count: usize,
-    /// Why the next one is refused, if it is.
-    refusal: Option<String>,
+    refused: Option<Refused>,
+}
+
+/// The record at which a transaction stopped.
+struct Refused {
+    /// Its place among the fresh records.
+    index: usize,
+    reason: String,
 }
 
 impl Session {
@@ -165,10 +173,15 @@ impl Session {
             Way::Staged => true,
             Way::Narrow => self.upserts() || !self.target.takes_copy,
         };
-        let (rows, refusal) = Rows::encode(&self.target, fresh, staged);
+        let (mut rows, reason) = Rows::encode(&self.target, fresh, staged);
+        let index = rows.len();
+        let refused = reason.map(|reason| Refused { index, reason });
+        if refused.is_some() {
+            rows.truncate(number_start(fresh, index));
+        }
         let whole = Reached {
             count: rows.len(),
-            refusal,
+            refused,
         };
         if rows.len() == 0 {
             return Ok(whole);
@@ -178,7 +191,7 @@ impl Session {
                 self.put_part(&rows, 0..rows.len(), staged).await?;
                 Ok(whole)
             }
-            Way::Narrow => Ok(self.narrow(&rows, staged).await?.unwrap_or(whole)),
+            Way::Narrow => Ok(self.narrow(fresh, &rows, staged).await?.unwrap_or(whole)),
         }
     }
 
@@ -216,68 +229,6 @@ impl Session {
         sink.finish().await?;
         Ok(())
     }
-
-    /// Puts all rows before the first refused one; `None` if none is refused on its own.
-    ///
-    /// Halves the part that is suspected. A half that goes through stays, so each row is sent a few times at
-    /// most, and in the end the rows before the refused one stand in the transaction.
-    async fn narrow(&self, rows: &Rows, staged: bool) -> Result<Option<Reached>, Failure> {
-        // A deferred constraint would speak up at the commit only, without saying which row it means.
-        self.client
-            .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
-            .await?;
-        let (mut done, mut suspected) = (0, rows.len());
-        while done < rows.len() {
-            if done == suspected {
-                suspected = rows.len();
-            }
-            let half = (suspected - done).div_ceil(2);
-            match self.try_part(rows, done..done + half, staged).await? {
-                None => done += half,
-                Some(refusal) if half == 1 => {
-                    return Ok(Some(Reached {
-                        count: done,
-                        refusal: Some(refusal.reason),
-                    }));
-                }
-                Some(_) => suspected = done + half,
-            }
-        }
-        Ok(None)
-    }
-
-    /// Puts some rows, or takes all of them back and returns the refusal.
-    async fn try_part(
-        &self,
-        rows: &Rows,
-        part: Range<usize>,
-        staged: bool,
-    ) -> Result<Option<Refusal>, Failure> {
-        self.client.batch_execute("SAVEPOINT part").await?;
-        let put = async {
-            self.put_part(rows, part, staged).await?;
-            if let Some(staged) = &self.staged {
-                self.client.execute(&staged.clear, &[]).await?;
-            }
-            Ok::<_, tokio_postgres::Error>(())
-        };
-        let failure = match put.await {
-            Ok(()) => {
-                self.client.batch_execute("RELEASE SAVEPOINT part").await?;
-                return Ok(None);
-            }
-            Err(error) => Failure::from(error),
-        };
-        match failure {
-            Failure::Error(_) => Err(failure),
-            Failure::Refused(refusal) => {
-                self.client
-                    .batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
-                    .await?;
-                Ok(Some(refusal))
-            }
-        }
-    }
 }
 
 /// Returns the sequence number and the position that the token has after this transaction; `None` if nothing
@@ -287,13 +238,13 @@ fn new_token<'a>(
     fresh: &[&'a Record],
     reached: &Reached,
 ) -> Option<(u64, Option<&'a Position>)> {
-    if reached.refusal.is_none() {
+    let Some(refused) = &reached.refused else {
         return Some((batch.token.last, batch.token.position.as_ref()));
-    }
+    };
     // Behind a refused message nothing is written until its dead letter is on disk: the token stops just
     // before it. Numbers without a record there were filtered on purpose.
     let done = &fresh[..reached.count];
-    let refused = fresh.get(reached.count)?;
+    let refused = fresh.get(refused.index)?;
     let position = done
         .iter()
         .rev()
@@ -302,29 +253,44 @@ fn new_token<'a>(
 }
 
 fn written(batch: &Batch, held: Option<u64>, reached: &Reached) -> Written {
-    let Some(reason) = &reached.refusal else {
+    let Some(refused) = &reached.refused else {
         return Written::All;
     };
-    let mut fresh = 0;
+    let mut fresh = 0..;
     let outcomes = batch.records.iter().map(|record| {
         if held.is_some_and(|last| record.seq <= last) {
             return Outcome::Written;
         }
-        fresh += 1;
-        if fresh <= reached.count {
-            Outcome::Written
-        } else if fresh == reached.count + 1 {
-            Outcome::Rejected {
-                reason: reason.clone(),
-            }
-        } else {
-            Outcome::Retry {
-                reason: "a message before it is refused".to_owned(),
+        match fresh.next() {
+            Some(index) if index < reached.count => Outcome::Written,
+            Some(index) if index == refused.index => Outcome::Rejected {
+                reason: refused.reason.clone(),
+            },
+            _ => Outcome::Retry {
+                reason: "a message before it, or of the same number, is refused".to_owned(),
                 after: None,
-            }
+            },
         }
     });
     Written::Each(outcomes.collect())
+}
+
+/// Returns where the records of one number begin. A workflow may make several messages of one: the token counts
+/// them as one, so they are written together or not at all.
+fn number_start(records: &[&Record], mut index: usize) -> usize {
+    while index > 0 && records[index - 1].seq == records[index].seq {
+        index -= 1;
+    }
+    index
+}
+
+/// Returns where the records of one number end.
+fn number_end(records: &[&Record], index: usize) -> usize {
+    let seq = records[index].seq;
+    let more = records[index..]
+        .iter()
+        .take_while(|record| record.seq == seq);
+    index + more.count()
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl Rows {
         self.ends.len()
     }
 
+    /// Drops all rows but the first `count`.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+    }
+
     /// Returns the text of some of the rows.
     pub(super) fn slice(&self, rows: Range<usize>) -> Bytes {
         let end = |count: usize| count.checked_sub(1).map_or(0, |last| self.ends[last]);

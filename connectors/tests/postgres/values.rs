@@ -104,6 +104,36 @@ async fn case_sql9_rejected_message_rejects_only_itself() {
 }
 
 #[tokio::test]
+async fn messages_of_one_number_are_written_together_or_not_at_all() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let mut sink = open(&config(shared(), &table, json!({}))).await;
+    shared().psql(&format!(
+        "ALTER TABLE {table} ADD CONSTRAINT small CHECK (data <> '\"too large\"')"
+    ));
+    // One message that the workflow made several of: number 2 stands for b, c and d.
+    for bad in ["{", "\"too large\""] {
+        let payloads = [("a", "1"), ("b", "1"), ("c", bad), ("d", "1"), ("e", "1")];
+        let mut batch = batch(1, payloads.map(|(id, payload)| message(id, payload)));
+        for (record, seq) in batch.records.iter_mut().zip([1, 2, 2, 2, 3]) {
+            record.seq = seq;
+        }
+        batch.token.last = 3;
+        assert_eq!(letters(&write(&mut sink, &batch).await), "wrxrr", "{bad}");
+        assert_eq!(
+            (rows(&table).as_str(), &*token(&schema)),
+            ("a=1", "n1/1|1|1")
+        );
+        batch.records.remove(2);
+        assert_eq!(letters(&write(&mut sink, &batch).await), "wwww");
+        assert_eq!(rows(&table), "a=1 b=1 d=1 e=1");
+        shared().psql(&format!(
+            "TRUNCATE {table}; UPDATE {schema}.hermod_tokens SET sequence = NULL"
+        ));
+    }
+}
+
+#[tokio::test]
 async fn i10_a_reason_names_the_column_and_the_rule_but_no_value() {
     let schema = schema();
     let table = format!("{schema}.t");
