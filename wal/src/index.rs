@@ -6,7 +6,7 @@ use std::io;
 use crate::disk::File;
 use crate::format::Header;
 use crate::frame::{FRAME_BYTES, Kind, ops};
-use crate::scan::{Event, Scan, salvage};
+use crate::scan::{Event, Salvaged, Scan, salvage};
 use crate::seq::Extent;
 use crate::{Seq, StreamId};
 
@@ -68,8 +68,12 @@ impl Index {
         let before = runs.len();
         runs.truncate(runs.partition_point(|run| run.first < to));
         self.runs -= before - runs.len();
-        if let Some(last) = runs.last_mut() {
-            last.until = last.until.min(to);
+        if let Some(last) = runs.last_mut()
+            && to < last.until
+        {
+            last.until = to;
+            // Not continued: the records that were cut still lie in it, under numbers that are given again.
+            self.barrier = self.barrier.max(last.end + 1);
         }
     }
 
@@ -163,7 +167,10 @@ impl Index {
 
     /// Indexes the records of a damaged region that are valid on their own.
     fn add_salvaged(&mut self, header: &Header, region: &[u8], offset: u32) {
-        for op in salvage(header.seed(), region) {
+        for Salvaged { op, valid } in salvage(header.seed(), region) {
+            if !valid {
+                continue;
+            }
             let (at, end) = (offset + op.at as u32, offset + op.end() as u32);
             match op.kind {
                 Kind::Append => {

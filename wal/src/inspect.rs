@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Access, Disk, Native};
 use crate::error::OpenError;
-use crate::format::{Found, VERSION};
+use crate::format::{Found, Header, TABLE_OFFSET, VERSION};
 use crate::index::Index;
-use crate::recovery::{Damage, Listing, Part, Replay, recover};
+use crate::recovery::{Damage, Listing, Part, recover};
+use crate::replay::Replay;
 use crate::segment::{Name, read_opening};
 use crate::table::{Gap, Table};
 use crate::{Seq, StreamId};
@@ -90,7 +91,7 @@ pub struct Verification {
 ///
 /// Beside a running log the answer may mix two moments, and say `torn` of a batch that is being written.
 pub fn inspect(dir: impl AsRef<Path>) -> Result<Inspection, OpenError> {
-    inspect_on(&Native, dir.as_ref()).map(|(inspection, _)| inspection)
+    inspect_on(&Native, dir.as_ref())
 }
 
 /// Reads and checks every byte of a log; changes nothing, and needs no lock.
@@ -98,7 +99,7 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<Verification, OpenError> {
     verify_on(&Native, dir.as_ref())
 }
 
-fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<(Inspection, Table), OpenError> {
+fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<Inspection, OpenError> {
     let listing = match Listing::read(disk, dir) {
         Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Err(OpenError::Missing {
@@ -121,7 +122,7 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<(Inspection, Table), OpenEr
         bytes: 0,
     });
     let registers = end.table.registers.iter();
-    let inspection = Inspection {
+    Ok(Inspection {
         dir: dir.to_owned(),
         format: VERSION as u16,
         segments,
@@ -134,8 +135,7 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<(Inspection, Table), OpenEr
             .map(|(name, value)| (name.to_string(), value.len()))
             .collect(),
         damage: end.report.damage,
-    };
-    Ok((inspection, end.table))
+    })
 }
 
 fn segment_info(
@@ -171,79 +171,106 @@ fn segment_info(
 type Totals = BTreeMap<StreamId, BTreeMap<u64, (u64, u64)>>;
 
 fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Verification, OpenError> {
-    let (mut inspection, table) = inspect_on(disk, dir)?;
+    let mut inspection = inspect_on(disk, dir)?;
     let numbers: Vec<u64> = inspection
         .segments
         .iter()
         .map(|segment| segment.number)
         .collect();
-    let mut replay = Replay {
-        table: Table::default(),
-        damage: Vec::new(),
-        next_frame: 1,
+    let mut check = Check {
+        disk,
+        dir,
+        numbers,
+        replay: Replay::new(),
+        totals: Totals::new(),
+        batches: 0,
+        records: 0,
     };
-    let mut totals = Totals::new();
-    let (mut batches, mut records) = (0, 0);
-    for (at, number) in numbers.iter().enumerate() {
-        let path = Name::Live(*number).path(dir);
-        let file = match disk.open(&path, Access::Read) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+    for at in 0..check.numbers.len() {
+        check.segment(at, inspection.segments[at].bytes)?;
+    }
+    for stream in &mut inspection.streams {
+        let extent = (stream.first, stream.next);
+        let runs = check.totals.get(&stream.id);
+        (stream.records, stream.bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+    }
+    let damage = check.replay.damage;
+    Ok(Verification {
+        inspection,
+        batches: check.batches,
+        records: check.records,
+        healthy: damage.is_empty(),
+        damage,
+    })
+}
+
+/// A verification on its way.
+struct Check<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    numbers: Vec<u64>,
+    replay: Replay,
+    totals: Totals,
+    batches: u64,
+    records: u64,
+}
+
+impl Check<'_> {
+    fn segment(&mut self, at: usize, bytes: u64) -> Result<(), OpenError> {
+        let number = self.numbers[at];
+        let path = Name::Live(number).path(self.dir);
+        let file = match self.disk.open(&path, Access::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             file => file.map_err(OpenError::io(&path))?,
         };
         let opening = read_opening(file.as_ref()).map_err(OpenError::io(&path))?;
         let Found::Header(header) = opening.found else {
-            let bytes = inspection.segments[at].bytes;
-            replay
-                .damage
-                .push(damaged(*number, (0, bytes), Part::Header));
-            continue;
+            self.replay
+                .note(number, (0, bytes), Part::Header, Vec::new());
+            return Ok(());
         };
-        match opening.table {
-            // What the segment before should have led to; the difference was lost in it.
-            Some(table) => {
-                let before = numbers[..at].last().copied();
-                if before.is_some_and(|before| before != header.previous) {
-                    replay
-                        .damage
-                        .push(damaged(header.previous, (0, 0), Part::File));
-                }
-                if let Some(before) = before {
-                    let gaps = missing(&replay.table, &table);
-                    replay.name_lost(&gaps, before, 0);
-                }
-                replay.table = table;
-            }
-            None => {
-                let extent = (8192, u64::from(header.table_bytes));
-                replay.damage.push(damaged(*number, extent, Part::Table));
-            }
-        }
-        replay.table.begin_segment();
-        let known_end = known_end(disk, dir, *number, numbers.get(at + 1).copied())?;
-        let newest = at + 1 == numbers.len();
-        let replayed = replay
+        self.begin(at, &header, opening.table);
+        let known_end = known_end(
+            self.disk,
+            self.dir,
+            number,
+            self.numbers.get(at + 1).copied(),
+        )?;
+        let newest = at + 1 == self.numbers.len();
+        let replayed = self
+            .replay
             .segment(file.as_ref(), &header, known_end, newest)
             .map_err(OpenError::io(&path))?;
-        batches += replayed.frames;
-        records += replayed.records;
-        let index = Index::build(file.as_ref(), &header, known_end.or(Some(replayed.end)))
-            .map_err(OpenError::io(&path))?;
-        count(&index, &mut totals);
+        self.batches += replayed.frames;
+        self.records += replayed.records;
+        let end = known_end.or(Some(replayed.end));
+        let index = Index::build(file.as_ref(), &header, end).map_err(OpenError::io(&path))?;
+        count(&index, &mut self.totals);
+        Ok(())
     }
-    for stream in &mut inspection.streams {
-        let extent = (stream.first, stream.next);
-        let runs = totals.get(&stream.id);
-        (stream.records, stream.bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+
+    /// Compares the table of a segment with what the segments before it led to; the difference was lost in them.
+    fn begin(&mut self, at: usize, header: &Header, table: Option<Table>) {
+        let before = self.numbers[..at].last().copied();
+        if let Some(table) = table {
+            if before.is_some_and(|before| before != header.previous) {
+                self.replay
+                    .note(header.previous, (0, 0), Part::File, Vec::new());
+            }
+            if before.is_some() {
+                let gaps = missing(&self.replay.table, &table);
+                self.replay.table = table;
+                self.replay.name_lost(&gaps, header.previous, 0);
+            } else {
+                self.replay.table = table;
+            }
+        } else {
+            let extent = (TABLE_OFFSET as u64, u64::from(header.table_bytes));
+            self.replay
+                .note(header.number, extent, Part::Table, Vec::new());
+        }
+        self.replay.table.begin_segment();
     }
-    debug_assert!(table.streams.len() == inspection.streams.len());
-    let damage = replay.damage;
-    Ok(Verification {
-        inspection,
-        batches,
-        records,
-        healthy: damage.is_empty(),
-        damage,
-    })
 }
 
 fn known_end(
@@ -263,16 +290,6 @@ fn known_end(
     {
         Found::Header(header) if header.previous == number => Ok(Some(header.previous_end)),
         _ => Ok(None),
-    }
-}
-
-fn damaged(segment: u64, (offset, bytes): (u64, u64), part: Part) -> Damage {
-    Damage {
-        segment,
-        offset,
-        bytes,
-        part,
-        lost: Vec::new(),
     }
 }
 

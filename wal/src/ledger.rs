@@ -29,13 +29,13 @@ pub(crate) enum Phase {
     Closed,
 }
 
-/// Sizes that bound the ledger.
+/// Sizes that bound the ledger, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(crate) batch_bytes: usize,
-    pub(crate) pending_bytes: usize,
-    pub(crate) tail_bytes: usize,
-    pub(crate) table_bytes: usize,
+    pub(crate) batch: usize,
+    pub(crate) pending: usize,
+    pub(crate) tail: usize,
+    pub(crate) table: usize,
 }
 
 /// Counters since the log was opened.
@@ -236,7 +236,7 @@ impl Ledger {
 
     /// Whether back-pressure has ended: the waiters of `room` are to be woken.
     pub(crate) fn has_room(&self) -> bool {
-        self.phase != Phase::Full && self.tail.pending_bytes <= self.limits.pending_bytes / 2
+        self.phase != Phase::Full && self.tail.pending_bytes <= self.limits.pending / 2
     }
 
     pub(crate) fn take_rooms(&mut self) -> Vec<Signal> {

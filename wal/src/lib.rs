@@ -50,6 +50,7 @@ mod pool;
 mod reader;
 mod reclaim;
 mod recovery;
+mod replay;
 mod scan;
 mod segment;
 mod seq;

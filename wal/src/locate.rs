@@ -104,6 +104,35 @@ impl Trace {
         Ok(bound)
     }
 
+    /// Where the records of the stream end that are in a segment or before it: the next one's begin there.
+    pub(crate) fn end_in(&self, shared: &Shared, number: u64) -> Option<Seq> {
+        let behind = self.segments.partition_point(|other| *other <= number);
+        if behind + 1 >= self.segments.len() {
+            return Some(self.low);
+        }
+        if let Ok(floor) = self.floor(shared, behind) {
+            return floor;
+        }
+        Some(self.first_found(shared, behind, Seq::ZERO))
+    }
+
+    /// The first record from `from` on that can be read, in segments from the one at `behind` on: for when the tables that
+    /// would tell are damaged.
+    pub(crate) fn first_found(&self, shared: &Shared, behind: usize, from: Seq) -> Seq {
+        let sealed_count = self.segments.len().saturating_sub(1);
+        let numbers = self.segments.get(behind..sealed_count).unwrap_or_default();
+        let firsts = numbers.iter().filter_map(|other| {
+            let sealed = sealed(shared, *other).ok()?;
+            let run = sealed
+                .index
+                .runs(self.stream)
+                .iter()
+                .find(|run| run.until > from)?;
+            Some(run.first.max(from))
+        });
+        firsts.min().unwrap_or(self.low).min(self.low.max(from))
+    }
+
     /// Lowest next number of the stream in a sealed segment; `None`: the stream did not exist yet.
     fn floor(&self, shared: &Shared, at: usize) -> Result<Option<Seq>, Unreadable> {
         let floors = floors(shared, self.segments[at], self.segments[at + 1])?;
@@ -124,7 +153,11 @@ fn floors(shared: &Shared, number: u64, next: u64) -> Result<Arc<Floors>, Unread
         .open(&path, Access::Read)
         .map_err(Unreadable::io(path.clone()))?;
     let opening = read_opening(file.as_ref()).map_err(Unreadable::io(path))?;
-    let table = opening.table.ok_or(Unreadable::Damaged)?;
+    let table = match (opening.found, opening.table) {
+        (Found::Header(header), Some(table)) if header.previous == number => table,
+        // It tells of another segment, whose file is missing.
+        _ => return Err(Unreadable::Damaged),
+    };
     let floors: Floors = table
         .streams
         .iter()

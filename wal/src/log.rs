@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, Limits, Phase};
 use crate::options::Options;
 use crate::pool::{self, Pool, Spare};
 use crate::reader::{ReadLimit, Reader, Record, Visibility, read_once};
-use crate::recovery::{End, Listing, Recovery, recover};
+use crate::recovery::{End, Last, Listing, Recovery, recover};
 use crate::segment::{Active, LOCK, Name, Pin, Position, begin};
 use crate::shared::{Shared, lock};
 use crate::stats::{Bounds, State, Stats, StreamInfo};
@@ -293,15 +293,7 @@ fn start(
     listing: &Listing,
     end: End,
 ) -> Result<(Shared, Active, u64), OpenError> {
-    let dir = &options.dir;
     let segment_bytes = options.effective_segment_bytes(disk.as_ref());
-    let table_bytes = segment_bytes as usize / 8;
-    let limits = Limits {
-        batch_bytes: segment_bytes as usize - TABLE_OFFSET - table_bytes - MARK_BYTES,
-        pending_bytes: options.pending_bytes_max,
-        tail_bytes: options.tail_bytes_max,
-        table_bytes,
-    };
     let reserve = options.reserve_segments(disk.as_ref(), segment_bytes);
     let pool = Pool::new(
         segment_bytes,
@@ -315,7 +307,7 @@ fn start(
         last,
         next_frame,
     } = end;
-    let mut ledger = Ledger::new(&table, limits);
+    let mut ledger = Ledger::new(&table, limits(options, segment_bytes));
     ledger.counts.damage = report.damage.len() as u64;
     for (number, bytes) in &listing.live {
         ledger.live.insert(*number, Arc::new(Pin { bytes: *bytes }));
@@ -326,38 +318,24 @@ fn start(
             part = ?damage.part, lost = ?damage.lost, "damage in the log");
     }
     let damaged = !report.damage.is_empty();
-    let shared = Shared::new(dir.clone(), disk, report, segment_bytes, ledger, pool);
+    let shared = Shared::new(
+        options.dir.clone(),
+        disk,
+        report,
+        segment_bytes,
+        ledger,
+        pool,
+    );
     tidy(&shared, listing)?;
     let newest = listing.live.keys().next_back().copied().unwrap_or(0);
-    let previous_end = last.as_ref().map_or(0, |last| last.end);
     let active = match last {
-        Some(last) if !damaged => {
-            let file = last
-                .mend(shared.disk.as_ref())
-                .map_err(OpenError::io(&last.path))?;
-            let mut ledger = shared.ledger();
-            let pin = ledger.live.get(&last.header.number).cloned();
-            let pin = pin.unwrap_or_else(|| {
-                Arc::new(Pin {
-                    bytes: u64::from(last.header.capacity),
-                })
-            });
-            let active = Active {
-                header: last.header,
-                file,
-                pin,
-                end: last.end,
-            };
-            ledger.active = Some(active.clone());
-            ledger.index = last.index;
-            active
-        }
+        Some(last) if !damaged => continue_on(&shared, last)?,
         // A damaged segment is left as it is; the log goes on in a new one.
-        _ => {
+        last => {
             let position = Position {
                 number: newest + 1,
                 previous: newest,
-                previous_end,
+                previous_end: last.map_or(0, |last| last.end),
                 first_frame: next_frame,
             };
             let active = first_segment(&shared, position)?;
@@ -366,6 +344,38 @@ fn start(
         }
     };
     Ok((shared, active, next_frame))
+}
+
+fn limits(options: &Options, segment_bytes: u32) -> Limits {
+    let table = segment_bytes as usize / 8;
+    Limits {
+        batch: segment_bytes as usize - TABLE_OFFSET - table - MARK_BYTES,
+        pending: options.pending_bytes_max,
+        tail: options.tail_bytes_max,
+        table,
+    }
+}
+
+/// Goes on writing in the newest segment.
+fn continue_on(shared: &Shared, last: Last) -> Result<Active, OpenError> {
+    let file = last
+        .mend(shared.disk.as_ref())
+        .map_err(OpenError::io(&last.path))?;
+    let mut ledger = shared.ledger();
+    let bytes = u64::from(last.header.capacity);
+    let pin = ledger
+        .live
+        .entry(last.header.number)
+        .or_insert_with(|| Arc::new(Pin { bytes }));
+    let active = Active {
+        header: last.header,
+        file,
+        pin: Arc::clone(pin),
+        end: last.end,
+    };
+    ledger.active = Some(active.clone());
+    ledger.index = last.index;
+    Ok(active)
 }
 
 /// Takes over spare files and removes unfinished ones.

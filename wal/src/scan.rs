@@ -4,7 +4,7 @@ use std::io;
 
 use crate::disk::File;
 use crate::format::Seed;
-use crate::frame::{FRAME_BYTES, Frame, Kind, Op, is_frame};
+use crate::frame::{FRAME_BYTES, Frame, Kind, Op, is_frame, ops};
 
 const WINDOW_BYTES: usize = 512 << 10;
 
@@ -188,20 +188,49 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The operations in a damaged region that are valid on their own: the healthy rest of frames that are not whole.
-pub(crate) fn salvage(seed: Seed, region: &[u8]) -> Vec<Op> {
+/// An operation found in a damaged region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Salvaged {
+    pub(crate) op: Op,
+    /// Its own check holds. If not, its header is what an otherwise intact frame has at its place.
+    pub(crate) valid: bool,
+}
+
+/// The operations in a damaged region: the healthy rest of frames that are not whole.
+pub(crate) fn salvage(seed: Seed, region: &[u8]) -> Vec<Salvaged> {
     let mut found = Vec::new();
     let mut at = 0;
     while at + 8 <= region.len() {
+        if let Some(end) = salvage_frame(seed, region, at, &mut found) {
+            at = end;
+            continue;
+        }
         match Op::decode(region, at) {
             Some(op) if op.is_valid(seed, region) => {
-                if op.kind != Kind::Close {
-                    found.push(op);
-                }
+                found.push(Salvaged { op, valid: true });
                 at = op.end();
             }
             _ => at += 8,
         }
     }
+    found.retain(|salvaged| salvaged.op.kind != Kind::Close);
     found
+}
+
+/// The operations of a frame whose header is valid, and in which they follow each other as they should.
+fn salvage_frame(seed: Seed, region: &[u8], at: usize, found: &mut Vec<Salvaged>) -> Option<usize> {
+    let frame = Frame::decode(seed, &region[at..])?;
+    let end = at + frame.bytes as usize;
+    let bytes = region.get(..end)?;
+    let ops: Vec<Op> = ops(bytes, at + FRAME_BYTES, end).collect();
+    let intact = ops.len() == frame.ops as usize
+        && ops.last().map_or(at + FRAME_BYTES, |last| last.end()) == end;
+    if !intact {
+        return None;
+    }
+    found.extend(ops.into_iter().map(|op| Salvaged {
+        op,
+        valid: op.is_valid(seed, region),
+    }));
+    Some(end)
 }

@@ -172,6 +172,21 @@ impl Table {
         None
     }
 
+    /// Passes over a damaged record, whose header may be damaged too: if it says what it must, its number is
+    /// taken and not given again.
+    pub(crate) fn lose(&mut self, op: Op) -> Option<Gap> {
+        let entry = self.streams.get_mut(&op.stream)?;
+        if op.kind != Kind::Append || entry.extent.next != op.seq {
+            return None;
+        }
+        entry.extent.next = op.seq.next();
+        Some(Gap {
+            stream: op.stream,
+            from: op.seq,
+            to: op.seq.next(),
+        })
+    }
+
     fn apply_to_stream(&mut self, op: Op, segment: u64) -> Option<Gap> {
         let next_id = &mut self.next_id;
         let entry = self.streams.entry(op.stream).or_insert_with(|| {

@@ -134,7 +134,7 @@ impl Writer {
                         return task;
                     }
                     let waited = shared.work.wait_timeout(ledger, left);
-                    waited.unwrap_or_else(|error| error.into_inner()).0
+                    waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
                 }
             };
             ledger.writer_sleeps = false;

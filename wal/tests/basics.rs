@@ -203,9 +203,9 @@ fn a_batch_that_is_refused_leaves_nothing() {
     assert_eq!(error, AppendError::UnknownStream { stream: gone });
     assert_eq!(log.bounds(a).unwrap().next, Seq::ZERO);
     assert_eq!(log.register("r"), None);
-    let error = run(&log, |batch| batch.set("r", &[0; (64 << 10) + 1])).unwrap_err();
+    let error = run(&log, |batch| batch.set("r", &vec![0; (64 << 10) + 1])).unwrap_err();
     assert!(matches!(error, AppendError::RegisterTooLarge { .. }));
-    let error = run(&log, |batch| batch.append(a, &[0; 64 << 10])).unwrap_err();
+    let error = run(&log, |batch| batch.append(a, &vec![0; 64 << 10])).unwrap_err();
     assert!(matches!(error, AppendError::TooLarge { .. }));
     let again = log.stream("gone").unwrap();
     assert_ne!(again, gone);

@@ -1,3 +1,9 @@
 //! Tests through the public API.
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
 mod basics;
+mod crash;
+mod damage;
+mod durability;
+mod failure;
+mod memory;

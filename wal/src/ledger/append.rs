@@ -65,12 +65,12 @@ impl Ledger {
         if let Some(fault) = batch.fault {
             return Err(fault);
         }
-        let (bytes, max) = (batch.bytes(), self.limits.batch_bytes);
+        let (bytes, max) = (batch.bytes(), self.limits.batch);
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
         }
         let pending = self.tail.pending_bytes;
-        if pending > 0 && pending + bytes > self.limits.pending_bytes {
+        if pending > 0 && pending + bytes > self.limits.pending {
             return Err(AppendError::Busy);
         }
         // I8: refused here, before anything is promised, as long as it can be foreseen.
@@ -115,7 +115,7 @@ impl Ledger {
                 _ => draft.exists = false,
             }
         }
-        if growth > 0 && self.table_bytes + growth > self.limits.table_bytes {
+        if growth > 0 && self.table_bytes + growth > self.limits.table {
             return Err(AppendError::TableFull);
         }
         Ok(())
@@ -137,19 +137,18 @@ impl Ledger {
         id: StreamId,
         drafts: &'a mut Vec<Draft>,
     ) -> Result<&'a mut Draft, AppendError> {
-        let at = match drafts.iter().rposition(|draft| draft.stream == id) {
-            Some(at) => at,
-            None => {
-                let stream = self
-                    .stream(id)
-                    .ok_or(AppendError::UnknownStream { stream: id })?;
-                drafts.push(Draft {
-                    stream: id,
-                    extent: stream.appended,
-                    exists: true,
-                });
-                drafts.len() - 1
-            }
+        let at = if let Some(at) = drafts.iter().rposition(|draft| draft.stream == id) {
+            at
+        } else {
+            let stream = self
+                .stream(id)
+                .ok_or(AppendError::UnknownStream { stream: id })?;
+            drafts.push(Draft {
+                stream: id,
+                extent: stream.appended,
+                exists: true,
+            });
+            drafts.len() - 1
         };
         let draft = &mut drafts[at];
         if draft.exists {
@@ -309,7 +308,7 @@ impl Ledger {
             });
         }
         let cost = stream_cost(name);
-        if self.table_bytes + cost > self.limits.table_bytes || self.next_id == u32::MAX {
+        if self.table_bytes + cost > self.limits.table || self.next_id == u32::MAX {
             return Err(AppendError::TableFull);
         }
         let id = StreamId(self.next_id);

@@ -160,7 +160,7 @@ impl Ledger {
     }
 
     fn evict(&mut self) {
-        while let Some((lsn, parcel)) = self.tail.evict(self.limits.tail_bytes) {
+        while let Some((lsn, parcel)) = self.tail.evict(self.limits.tail) {
             for step in parcel.steps.iter().filter(|step| step.kind == Kind::Append) {
                 let Some(stream) = self.streams.get_mut(&step.stream) else {
                     continue;
