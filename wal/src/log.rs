@@ -411,7 +411,7 @@ fn first_segment(shared: &Shared, position: Position) -> Result<Active, OpenErro
         .max(need.next_multiple_of(4096) as u32);
     let made = match shared.pool.take(need, true) {
         Some(spare) => spare,
-        None => pool::fill(shared, capacity, false).map_err(OpenError::io(dir))?,
+        None => pool::fill(shared, capacity, pool::Use::Now).map_err(OpenError::io(dir))?,
     };
     begin(
         shared.disk.as_ref(),

@@ -138,6 +138,12 @@ impl Pool {
         self.kick.notify_one();
     }
 
+    /// The writer found no room: nothing but a file that was made says that there is some again.
+    pub(crate) fn starve(&self) {
+        self.starved.store(true, Ordering::Release);
+        self.kick();
+    }
+
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Ordering::Acquire)
     }
@@ -159,6 +165,12 @@ impl Pool {
             .iter()
             .map(|spare| u64::from(spare.capacity))
             .sum()
+    }
+
+    /// Bytes that the reserve lacks.
+    fn missing_reserve_bytes(&self) -> u64 {
+        let missing = self.reserve_max - lock(&self.spares).reserve.len().min(self.reserve_max);
+        missing as u64 * u64::from(self.segment_bytes)
     }
 
     fn is_stopping(&self) -> bool {
@@ -194,6 +206,16 @@ impl Pool {
     }
 }
 
+/// What a file is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    /// The writer waits for it.
+    Now,
+    /// The writer will need it.
+    Ahead,
+    Reserve,
+}
+
 /// Makes a file while the writer waits for it: of 4 MiB, or what is needed if that is more.
 pub(crate) fn make_now(shared: &Shared, bytes_min: u64) -> io::Result<Spare> {
     let least = u32::try_from(bytes_min)
@@ -202,20 +224,28 @@ pub(crate) fn make_now(shared: &Shared, bytes_min: u64) -> io::Result<Spare> {
     fill(
         shared,
         HASTY_BYTES.min(shared.segment_bytes).max(least),
-        false,
+        Use::Now,
     )
 }
 
 /// Makes a zero-filled file. An error of which `is_no_room` holds means that disk or quota are full.
-pub(crate) fn fill(shared: &Shared, capacity: u32, paced: bool) -> io::Result<Spare> {
+pub(crate) fn fill(shared: &Shared, capacity: u32, use_as: Use) -> io::Result<Spare> {
+    let for_reserve = use_as == Use::Reserve;
+    let paced = use_as != Use::Now;
     let pool = &shared.pool;
     let number = {
         let mut spares = lock(&pool.spares);
         spares.next_file += 1;
         spares.next_file
     };
+    // I8: what the reserve still lacks is kept free.
+    let kept = if for_reserve {
+        0
+    } else {
+        pool.missing_reserve_bytes()
+    };
     if let Some(quota) = pool.quota_bytes
-        && shared.disk_bytes() + u64::from(capacity) > quota
+        && shared.disk_bytes() + u64::from(capacity) + kept > quota
     {
         return Err(io::ErrorKind::QuotaExceeded.into());
     }
@@ -300,23 +330,27 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 fn top_up(shared: &Shared) -> bool {
     let pool = &shared.pool;
     loop {
-        let missing = {
+        let (missing, wanted) = {
             let spares = lock(&pool.spares);
-            let wanted = spares.ahead || pool.is_starved();
             let missing = spares.ready.is_empty() || spares.reserve.len() < pool.reserve_max;
-            wanted && missing && !spares.stop
+            (missing, (spares.ahead || pool.is_starved()) && !spares.stop)
         };
         if !missing {
             pool.starved.store(false, Ordering::Release);
+        }
+        if !missing || !wanted {
             return true;
         }
-        match fill(shared, pool.segment_bytes, true) {
+        let lacking = pool.missing_reserve_bytes() > 0;
+        let use_as = if lacking { Use::Reserve } else { Use::Ahead };
+        match fill(shared, pool.segment_bytes, use_as) {
             Ok(spare) => {
                 let mut spares = lock(&pool.spares);
-                if spares.ready.is_empty() {
-                    spares.ready.push(spare);
-                } else {
+                // I8: the reserve first, so that it is there when the disk is full.
+                if spares.reserve.len() < pool.reserve_max {
                     spares.reserve.push(spare);
+                } else {
+                    spares.ready.push(spare);
                 }
             }
             Err(error) => {

@@ -313,6 +313,10 @@ impl Writer {
         let failed = {
             let mut ledger = self.shared.ledger();
             ledger.counts.poisoned_files += 1;
+            if no_room && ledger.phase == Phase::Open {
+                // Before anybody is told: whoever is refused finds no room until there is some.
+                ledger.phase = Phase::Full;
+            }
             let taken = ledger.tail().taken;
             ledger.fail(|lsn, _| lsn < taken)
         };
@@ -352,6 +356,7 @@ impl Writer {
     /// I8: no file can be had. What waits is refused; with `reserved`, even what may use the reserve.
     fn become_full(&mut self, reserved: bool) {
         tracing::warn!(dir = %self.shared.dir.display(), "the log is full");
+        self.shared.pool.starve();
         let failed = {
             let mut ledger = self.shared.ledger();
             if ledger.phase == Phase::Open {
@@ -360,7 +365,6 @@ impl Writer {
             ledger.fail(|_, parcel| reserved && !is_declaration(parcel) || !parcel.reserved)
         };
         self.tell_failed(&failed, AppendError::Full);
-        self.shared.pool.kick();
         if reserved {
             // Declarations of streams wait for room without anybody to tell.
             let ledger = self.shared.ledger();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::basics::{append, payloads, read_all, run};
 use crate::memory::{Faults, Memory, small};
-use hermod_wal::{Batch, Log, Seq, StreamId, verify};
+use hermod_wal::{Batch, Log, Seq, StreamId, Ticket, verify};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -202,12 +202,49 @@ fn known(mut expected: Expected) -> Expected {
     expected
 }
 
+/// Appends random batches, some of them awaited: the states after each batch, and how many are confirmed.
+fn work(random: &mut StdRng, log: &Log, start: &Expected) -> (Vec<Expected>, usize) {
+    let mut states = vec![start.clone()];
+    let mut confirmed = 0;
+    let mut tickets = Vec::new();
+    for _ in 0..random.random_range(5..60) {
+        let mut batch = Batch::new();
+        let mut next = states.last().unwrap().clone();
+        fill(random, log, &mut batch, &mut next);
+        let Ok(ticket) = log.append(batch) else { break };
+        states.push(next);
+        tickets.push(ticket);
+        if random.random_bool(0.4) {
+            let outcomes: Vec<_> = tickets.drain(..).map(Ticket::wait).collect();
+            confirmed += outcomes
+                .iter()
+                .take_while(|outcome| outcome.is_ok())
+                .count();
+            if outcomes.iter().any(Result::is_err) {
+                break;
+            }
+        }
+    }
+    (states, confirmed)
+}
+
 #[test]
 fn after_a_power_loss_the_log_is_at_a_batch_boundary_not_before_what_was_confirmed() {
     for seed in 0..120 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut disk = Memory::new(seed);
         let mut expected = Expected::default();
+        let open = |disk: &Memory| {
+            let log = disk
+                .open_log(small())
+                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            assert!(
+                log.recovery().damage.is_empty(),
+                "seed {seed}: {:?}",
+                log.recovery()
+            );
+            log
+        };
         for round in 0..4 {
             if round > 0 && random.random_bool(0.5) {
                 // Recovery itself is interrupted.
@@ -219,22 +256,12 @@ fn after_a_power_loss_the_log_is_at_a_batch_boundary_not_before_what_was_confirm
                 drop(disk.open_log(small()));
                 disk = disk.crash(random.random());
             }
-            let log = disk
-                .open_log(small())
-                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-            assert!(
-                log.recovery().damage.is_empty(),
-                "seed {seed}: {:?}",
-                log.recovery()
-            );
+            let log = open(&disk);
             assert_eq!(
                 known(observed(&log)),
                 known(expected.clone()),
                 "seed {seed}"
             );
-            let mut states = vec![expected.clone()];
-            let mut confirmed = 0;
-            let crash_after = random.random_range(5..60);
             if random.random_bool(0.5) {
                 let gone_after = Some(random.random_range(0..100));
                 disk.set_faults(Faults {
@@ -242,53 +269,15 @@ fn after_a_power_loss_the_log_is_at_a_batch_boundary_not_before_what_was_confirm
                     ..Faults::default()
                 });
             }
-            let mut tickets = Vec::new();
-            for _ in 0..crash_after {
-                let mut batch = Batch::new();
-                let mut next = states.last().unwrap().clone();
-                fill(&mut random, &log, &mut batch, &mut next);
-                let Ok(ticket) = log.append(batch) else { break };
-                states.push(next);
-                tickets.push(ticket);
-                if random.random_bool(0.4) {
-                    let outcomes: Vec<_> = tickets.drain(..).map(|ticket| ticket.wait()).collect();
-                    if outcomes.iter().any(Result::is_err) {
-                        confirmed += outcomes
-                            .iter()
-                            .take_while(|outcome| outcome.is_ok())
-                            .count();
-                        break;
-                    }
-                    confirmed += outcomes.len();
-                }
-            }
-            let after = disk.crash(random.random());
-            drop(tickets);
+            let (states, confirmed) = work(&mut random, &log, &expected);
+            disk = disk.crash(random.random());
             drop(log);
-            let log = after
-                .open_log(small())
-                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-            let found = known(observed(&log));
-            let at = states
-                .iter()
-                .position(|state| known(state.clone()) == found);
-            eprintln!(
-                "DBG seed {seed} round {round} confirmed {confirmed} of {} found {at:?} {:?}",
-                states.len() - 1,
-                log.recovery()
-            );
-            let candidates: Vec<_> = states.drain(confirmed..).collect();
-            let closest = candidates.last().cloned();
-            let matching = candidates
-                .into_iter()
-                .find(|state| known(state.clone()) == found);
-            expected = matching.unwrap_or_else(|| {
-                panic!(
-                    "seed {seed} round {round}: not at a batch boundary:\n{found:?}\n{closest:?}"
-                )
+            let found = known(observed(&open(&disk)));
+            let mut candidates = states[confirmed..].iter();
+            let matching = candidates.find(|state| known((*state).clone()) == found);
+            expected = matching.cloned().unwrap_or_else(|| {
+                panic!("seed {seed} round {round}: not at a batch boundary: {found:?}")
             });
-            drop(log);
-            disk = after;
         }
     }
 }

@@ -46,8 +46,8 @@ fn i1_a_ticket_is_never_ready_before_its_sync() {
     log.append(batch)
         .unwrap()
         .on_durable(move |outcome| told.send(outcome).unwrap());
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let counter = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&counter));
     let mut context = Context::from_waker(&waker);
     let mut ticket = pin!(ticket);
     let mut arrival = pin!(log.arrival(a, Seq(1)));
@@ -64,12 +64,12 @@ fn i1_a_ticket_is_never_ready_before_its_sync() {
             .len(),
         3
     );
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+    assert_eq!(counter.0.load(Ordering::SeqCst), 0);
     let syncs = disk.counts().syncs;
     disk.hold_syncs(false);
     until(|| ticket.as_mut().poll(&mut context).is_ready());
     assert!(disk.counts().syncs > syncs);
-    assert!(wakes.0.load(Ordering::SeqCst) > 0);
+    assert!(counter.0.load(Ordering::SeqCst) > 0);
     until(|| matches!(arrival.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
     answer
         .recv_timeout(Duration::from_secs(20))

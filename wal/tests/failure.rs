@@ -180,7 +180,7 @@ fn i8_a_full_disk_refuses_and_takes_again_by_itself() {
 #[test]
 fn i8_reserved_batches_go_through_when_the_log_is_full_and_a_trim_makes_room() {
     let disk = Memory::new(6);
-    let quota = 64 * 10 << 10;
+    let quota = 10 * (64 << 10);
     let options = || Options {
         quota_bytes: Some(quota),
         reserve_bytes: 128 << 10,

@@ -6,4 +6,8 @@ mod crash;
 mod damage;
 mod durability;
 mod failure;
+mod format;
+mod kill;
 mod memory;
+mod model;
+mod room;

@@ -157,9 +157,10 @@ impl Memory {
     /// Changes a file behind the log's back.
     pub(crate) fn change(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let state = self.state();
-        let mut content = state.names[path].lock().unwrap();
+        let mut guard = state.names[path].lock().unwrap();
+        let content = &mut *guard;
         change(&mut content.now);
-        content.durable = content.now.clone();
+        content.durable.clone_from(&content.now);
     }
 
     pub(crate) fn delete(&self, path: &Path) {
@@ -331,9 +332,10 @@ impl Disk for Memory {
     }
 
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         state.step()?;
-        state.durable_names = state.names.clone();
+        state.durable_names.clone_from(&state.names);
         state.name_changes.clear();
         Ok(())
     }
@@ -405,9 +407,10 @@ impl File for OpenFile {
         state.step()?;
         state.counts.syncs += 1;
         let failed = due(&mut state.faults.sync);
-        let mut content = self.node.lock().unwrap();
+        let mut guard = self.node.lock().unwrap();
+        let content = &mut *guard;
         if failed.is_ok() {
-            content.durable = content.now.clone();
+            content.durable.clone_from(&content.now);
         }
         // After a failed sync the pages count as clean, though they never reached the disk.
         content.dirty.clear();
