@@ -83,7 +83,9 @@ pub(crate) fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            report(&failure);
+            if !failure.logged {
+                output::error_line(failure.to_string());
+            }
             failure.exit().into()
         }
     }
@@ -109,11 +111,11 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     match cli.command {
         None => {
             let config = configure(matches, file.as_deref())?;
-            standalone::run(&config)
+            in_log(&config, standalone::run(&config))
         }
         Some(Action::Run(arguments)) => {
             let config = configure(matches, file.as_deref())?;
-            run::run(&config, &arguments)
+            in_log(&config, run::run(&config, &arguments))
         }
         Some(Action::Validate(arguments)) => Ok(validate::run(&arguments)),
         Some(Action::Connectors(arguments)) => connectors::run(&arguments),
@@ -157,13 +159,33 @@ fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failur
     Ok(config)
 }
 
-fn invalid(faults: crate::config::Faults) -> Failure {
-    Failure::new(Code::Configuration, Code::Configuration.title()).with_details(faults.0)
+/// Writes a node's failure into its log where that is read by machines.
+fn in_log(config: &Config, outcome: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    outcome.map_err(|failure| {
+        if !logging::is_json(config.log_format) {
+            return failure;
+        }
+        let Failure {
+            code,
+            message,
+            details,
+            ..
+        } = &failure;
+        tracing::error!(
+            code = code.text(),
+            ?details,
+            hint = code.hint(),
+            "{message}"
+        );
+        Failure {
+            logged: true,
+            ..failure
+        }
+    })
 }
 
-/// Tells a person, or the log's reader, why the process ends.
-fn report(failure: &Failure) {
-    output::error_line(failure.to_string());
+fn invalid(faults: crate::config::Faults) -> Failure {
+    Failure::new(Code::Configuration, Code::Configuration.title()).with_details(faults.0)
 }
 
 /// Arguments that only choose the form of the output.

@@ -37,6 +37,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// More of it, one line each.
     pub(crate) details: Vec<String>,
+    /// Whether it is in the log already.
+    pub(crate) logged: bool,
 }
 
 impl Failure {
@@ -46,6 +48,7 @@ impl Failure {
             code,
             message: message.to_string(),
             details: Vec::new(),
+            logged: false,
         }
     }
 

@@ -17,7 +17,6 @@ use crate::{
     damage,
     data_dir::DataDir,
     failure::{Exit, Failure},
-    logging,
     signals::Signals,
 };
 use view::View;
@@ -56,12 +55,6 @@ pub(crate) fn serve(
     let outcome = runtime.block_on(run(config, plans, until));
     // Threads that still block, on a disk that does not answer for example, do not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    if let Err(failure) = &outcome
-        && logging::is_json(config.log_format)
-    {
-        let code = failure.code.text();
-        tracing::error!(code, details = ?failure.details, hint = failure.code.hint(), "{}", failure.message);
-    }
     outcome
 }
 
