@@ -5,9 +5,13 @@
 
 mod check;
 mod connector;
+mod delivery;
 mod graph;
 mod keys;
+mod report;
 mod section;
+mod spelling;
+mod workflow;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +20,10 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check;
 pub use graph::{EdgeDocument, GraphDocument, NodeDocument};
+pub(crate) use keys::Keys;
+pub(crate) use report::Report;
+pub(crate) use section::{Section, escape};
+pub(crate) use spelling::nearest;
 
 /// The connectors that a document may name.
 #[derive(Clone, Copy)]

@@ -7,9 +7,11 @@ mod predicate;
 mod sink_set;
 mod structure;
 
+use std::collections::HashSet;
+
 use hermod_sdk::{Problems, Text};
 
-use crate::document::{GraphDocument, Report};
+use crate::document::{EdgeDocument, GraphDocument, NodeDocument, Report};
 pub use evaluation::{Evaluated, Failure};
 use node::{Action, Node};
 pub use sink_set::SinkSet;
@@ -58,7 +60,9 @@ impl Graph {
 
     /// Returns the sinks that the node at an index leads to.
     pub fn sinks_below(&self, node: usize) -> SinkSet {
-        self.places.get(node).map_or_else(SinkSet::default, |place| place.below)
+        self.places
+            .get(node)
+            .map_or_else(SinkSet::default, |place| place.below)
     }
 
     /// Returns for each node whether a message can come to it.
@@ -69,7 +73,11 @@ impl Graph {
 
 fn compile(document: &GraphDocument, sinks: &[Text], report: &mut Report) -> Option<Graph> {
     if sinks.len() > SinkSet::MAX {
-        let message = format!("{} sinks; a workflow has at most {}", sinks.len(), SinkSet::MAX);
+        let message = format!(
+            "{} sinks; a workflow has at most {}",
+            sinks.len(),
+            SinkSet::MAX
+        );
         report.refuse("/nodes", message);
     }
     structure::check_size(document, report);
@@ -85,7 +93,8 @@ fn compile(document: &GraphDocument, sinks: &[Text], report: &mut Report) -> Opt
         [] => report.refuse("/nodes", "there is no node of type `source`"),
         [_, more @ ..] => {
             for at in more {
-                let message = "several sources in one workflow are not built yet; use one workflow for each";
+                let message =
+                    "several sources in one workflow are not built yet; use one workflow for each";
                 report.refuse(format!("/nodes/{at}"), message);
             }
         }
@@ -112,29 +121,51 @@ fn compile(document: &GraphDocument, sinks: &[Text], report: &mut Report) -> Opt
     })
 }
 
-fn read_nodes(
-    document: &GraphDocument,
-    sinks: &[Text],
-    report: &mut Report,
-) -> Vec<Option<Node>> {
+/// Reads every node; `None` stands for one that could not be read.
+fn read_nodes(document: &GraphDocument, sinks: &[Text], report: &mut Report) -> Vec<Option<Node>> {
     let nodes = document.nodes.iter().enumerate();
     nodes
         .map(|(at, node)| node::read(node, sinks, &format!("/nodes/{at}"), report))
         .collect()
 }
 
+/// Checks nodes each by itself; `None` stands for one that was refused already.
+pub(crate) fn check_nodes(nodes: &[Option<NodeDocument>], sinks: &[Text]) -> Problems {
+    let mut report = Report::default();
+    for (at, document) in nodes.iter().enumerate() {
+        if let Some(document) = document {
+            node::read(document, sinks, &format!("/nodes/{at}"), &mut report);
+        }
+    }
+    report.problems
+}
+
 /// Returns a graph as it is stored: without what has no effect on data, in the one spelling of each thing.
 pub(crate) fn normal(document: &GraphDocument) -> GraphDocument {
+    let nodes = read_nodes(document, &[], &mut Report::default());
+    let pairs = || document.nodes.iter().zip(&nodes);
+    let branching: HashSet<&str> = pairs()
+        .filter(|(_, node)| node.as_ref().is_some_and(Node::has_branches))
+        .map(|(document, _)| document.id.as_str())
+        .collect();
     let edges = document.edges.iter().map(|edge| {
-        let mut edge = edge.clone();
-        let from = document.nodes.iter().find(|node| node.id == edge.source_id);
-        let label = from.map_or("", |from| node::branch(from, &edge));
-        edge.label = label.to_owned();
-        edge.source_handle.clear();
-        edge
+        let label = if branching.contains(edge.source_id.as_str()) {
+            edge.branch().to_owned()
+        } else {
+            String::new()
+        };
+        EdgeDocument {
+            label,
+            source_handle: String::new(),
+            ..edge.clone()
+        }
+    });
+    let nodes = pairs().map(|(document, node)| match node {
+        Some(node) => node.normal(document),
+        None => document.clone(),
     });
     GraphDocument {
-        nodes: document.nodes.iter().map(node::normal).collect(),
+        nodes: nodes.collect(),
         edges: edges.collect(),
     }
 }

@@ -164,7 +164,9 @@ impl Walk<'_> {
     fn fail(&mut self, at: usize, reason: String) {
         self.reached = true;
         self.out.errors[at] += 1;
-        let Some(original) = &self.original else { return };
+        let Some(original) = &self.original else {
+            return;
+        };
         let earlier = self.out.failures[self.failed..].iter();
         let known = earlier.fold(SinkSet::default(), |all, failure| all.or(failure.sinks));
         // A sink that an earlier failure names gets the message again by that dead letter.

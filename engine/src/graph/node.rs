@@ -75,10 +75,19 @@ const CONFIG: Keys = Keys {
     inert: &[],
     silent: &["label", "description"],
     not_built: &[
-        ("sequential", "writing to a sink in the middle of a graph is not built yet"),
+        (
+            "sequential",
+            "writing to a sink in the middle of a graph is not built yet",
+        ),
         ("statusField", "marking instead of failing is not built yet"),
-        ("asField", "marking instead of dropping is not built yet; branch with a `condition`"),
-        ("targetField", "marking instead of dropping is not built yet; branch with a `condition`"),
+        (
+            "asField",
+            "marking instead of dropping is not built yet; branch with a `condition`",
+        ),
+        (
+            "targetField",
+            "marking instead of dropping is not built yet; branch with a `condition`",
+        ),
     ],
 };
 
@@ -116,20 +125,24 @@ pub(super) fn read(
             })
         }
     };
-    section.finish(&CONFIG, report);
+    section.judge(&CONFIG, report);
     node
 }
 
-/// Returns a node as it is stored: without what has no effect, in the one spelling of each thing.
-pub(super) fn normal(document: &NodeDocument) -> NodeDocument {
-    match read(document, &[], "", &mut Report::default()) {
-        Some(node) => NodeDocument {
+impl Node {
+    /// Returns whether its edges need a label.
+    pub(super) fn has_branches(&self) -> bool {
+        !self.branches.is_empty() && self.branches != ONE
+    }
+
+    /// Returns the node as it is stored: without what has no effect, in the one spelling of each thing.
+    pub(super) fn normal(&self, document: &NodeDocument) -> NodeDocument {
+        NodeDocument {
             id: document.id.clone(),
-            kind: node.kind.to_owned(),
+            kind: self.kind.to_owned(),
             ref_id: document.ref_id.clone(),
-            config: node.normal,
-        },
-        None => document.clone(),
+            config: self.normal.clone(),
+        }
     }
 }
 
@@ -150,7 +163,8 @@ fn find(
         let message = if NOT_BUILT.contains(&kind) {
             format!("node type `{kind}` is not built yet")
         } else {
-            let meant = nearest(kind, all).map_or_else(String::new, |near| format!("; `{near}` may be meant"));
+            let meant = nearest(kind, all)
+                .map_or_else(String::new, |near| format!("; `{near}` may be meant"));
             format!("there is no node type `{kind}`{meant}")
         };
         let known = known.join("`, `");
@@ -162,9 +176,15 @@ fn find(
 
 fn transformation(section: &mut Section<'_>, report: &mut Report) -> Option<&'static NodeType> {
     let kind = section.required("transType", report)?;
-    let found = TYPES.iter().find(|known| known.transformations.contains(&kind));
+    let found = TYPES
+        .iter()
+        .find(|known| known.transformations.contains(&kind));
     if found.is_none() {
-        let known: Vec<&str> = TYPES.iter().flat_map(|known| known.transformations).copied().collect();
+        let known: Vec<&str> = TYPES
+            .iter()
+            .flat_map(|known| known.transformations)
+            .copied()
+            .collect();
         let known = known.join("`, `");
         let message = format!("transformation `{kind}` is not built yet; there are `{known}`");
         report.refuse(section.at("transType"), message);
@@ -174,8 +194,13 @@ fn transformation(section: &mut Section<'_>, report: &mut Report) -> Option<&'st
 
 /// A message that a node fails on becomes a dead letter, which is what the original calls `fail`.
 fn on_error(section: &mut Section<'_>, report: &mut Report) {
-    if let Some(other) = section.text("onError", report).filter(|text| *text != "fail") {
-        let message = format!("`{other}` is not built yet; a message that a node fails on becomes a dead letter (`fail`)");
+    if let Some(other) = section
+        .text("onError", report)
+        .filter(|text| *text != "fail")
+    {
+        let message = format!(
+            "`{other}` is not built yet; a message that a node fails on becomes a dead letter (`fail`)"
+        );
         report.refuse(section.at("onError"), message);
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::document::{Keys, Report, Section};
 use comparison::Comparison;
-pub(super) use field::Path;
 use field::Field;
+pub(super) use field::Path;
 
 /// Conditions that all must hold.
 pub(super) struct Predicate {
@@ -40,7 +40,7 @@ impl Predicate {
                 each.map(|(index, item)| {
                     let mut section = Section::new(item, &format!("{at}/{index}"), report)?;
                     let condition = Condition::read(&mut section, report);
-                    section.finish(&Keys::NONE, report);
+                    section.judge(&Keys::NONE, report);
                     condition
                 })
                 .collect()
@@ -93,27 +93,22 @@ impl Predicate {
 }
 
 /// Returns the list of conditions; the inner `None` means that one stands without a list.
-#[expect(clippy::option_option, reason = "the outer one is the usual sign of a problem")]
-fn list<'a>(
-    section: &mut Section<'a>,
-    report: &mut Report,
-) -> Option<Option<Cow<'a, [Value]>>> {
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the usual sign of a problem"
+)]
+fn list<'a>(section: &mut Section<'a>, report: &mut Report) -> Option<Option<Cow<'a, [Value]>>> {
     let at = section.at("conditions");
-    let items = match section.value("conditions") {
+    let items: Option<Cow<'a, [Value]>> = match section.value("conditions") {
         None => return Some(None),
-        Some(Value::Array(items)) => Cow::Borrowed(items.as_slice()),
+        Some(Value::Array(items)) => Some(Cow::Borrowed(items)),
         // The original writes the list as text.
-        Some(Value::String(text)) => match serde_json::from_str(text) {
-            Ok(items) => Cow::Owned(items),
-            Err(_) => {
-                report.refuse(at, "is not a list of conditions");
-                return None;
-            }
-        },
-        Some(_) => {
-            report.refuse(at, "is not a list of conditions");
-            return None;
-        }
+        Some(Value::String(text)) => serde_json::from_str(text).ok().map(Cow::Owned),
+        Some(_) => None,
+    };
+    let Some(items) = items else {
+        report.refuse(at, "is not a list of conditions");
+        return None;
     };
     if items.is_empty() {
         report.refuse(at, "at least one condition is needed");

@@ -44,6 +44,12 @@ impl SinkSet {
         Self(self.0 | other.0)
     }
 
+    /// Returns the sinks that are in this one and not in the other.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Returns whether a sink is in both.
     pub fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use hermod_sdk::Outputs;
-
 use super::{
     SinkSet,
     node::{Action, Node},
@@ -39,7 +37,10 @@ pub(super) fn check_size(document: &GraphDocument, report: &mut Report) {
         ("/edges", "edges", document.edges.len(), EDGES_MAX),
     ] {
         if count > most {
-            report.refuse(pointer, format!("{count} {what}; a workflow has at most {most}"));
+            report.refuse(
+                pointer,
+                format!("{count} {what}; a workflow has at most {most}"),
+            );
         }
     }
 }
@@ -54,29 +55,52 @@ pub(super) fn join(
     let mut index: HashMap<&str, usize> = HashMap::new();
     for (at, node) in document.nodes.iter().enumerate() {
         if index.insert(&node.id, at).is_some() {
-            report.refuse(format!("/nodes/{at}/id"), format!("node `{}` stands twice", node.id));
+            report.refuse(
+                format!("/nodes/{at}/id"),
+                format!("node `{}` stands twice", node.id),
+            );
         }
     }
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for (at, edge) in document.edges.iter().enumerate() {
         if !edge.id.is_empty() && seen.insert(&edge.id, at).is_some() {
-            report.refuse(format!("/edges/{at}/id"), format!("edge `{}` stands twice", edge.id));
+            report.refuse(
+                format!("/edges/{at}/id"),
+                format!("edge `{}` stands twice", edge.id),
+            );
         }
         let mut end = |id: &str, key: &str| {
             let found = index.get(id).copied();
             if found.is_none() {
-                report.refuse(format!("/edges/{at}/{key}"), format!("there is no node `{id}`"));
+                report.refuse(
+                    format!("/edges/{at}/{key}"),
+                    format!("there is no node `{id}`"),
+                );
             }
             found
         };
-        let (from, to) = (end(&edge.source_id, "source_id"), end(&edge.target_id, "target_id"));
-        let (Some(from), Some(to)) = (from, to) else { continue };
-        if let Some(Node { action: Action::Source, .. }) = nodes[to] {
-            report.refuse(format!("/edges/{at}/target_id"), "nothing leads into a source");
+        let (from, to) = (
+            end(&edge.source_id, "source_id"),
+            end(&edge.target_id, "target_id"),
+        );
+        let (Some(from), Some(to)) = (from, to) else {
+            continue;
+        };
+        if let Some(Node {
+            action: Action::Source,
+            ..
+        }) = nodes[to]
+        {
+            report.refuse(
+                format!("/edges/{at}/target_id"),
+                "nothing leads into a source",
+            );
             continue;
         }
         let Some(node) = &nodes[from] else { continue };
-        let Some(branch) = branch(node, edge, at, report) else { continue };
+        let Some(branch) = branch(node, edge, at, report) else {
+            continue;
+        };
         if places[from].edges.contains(&(branch, to)) {
             let message = format!(
                 "an edge from `{}` to `{}` stands twice; each message would be written twice",
@@ -97,30 +121,41 @@ fn branch(
     at: usize,
     report: &mut Report,
 ) -> Option<&'static str> {
-    let given = if edge.label.is_empty() { &edge.source_handle } else { &edge.label };
+    let given = edge.branch();
     let from = &edge.source_id;
     let (key, message) = match node.branches {
-        [] => ("source_id", format!("node `{from}` is a sink and leads nowhere")),
-        [one] if *one == Outputs::DEFAULT => {
+        [] => (
+            "source_id",
+            format!("node `{from}` is a sink and leads nowhere"),
+        ),
+        [one] if !node.has_branches() => {
             // A handle may be the place in the drawing where the line begins, unless it names a branch.
-            let meant = !edge.label.is_empty() || matches!(given.as_str(), "true" | "false");
+            let meant = !edge.label.is_empty() || matches!(given, "true" | "false");
             if !meant {
                 return Some(one);
             }
             let kind = node.kind;
-            ("config/label", format!("a `{kind}` has no branches, so no `{given}`; leave the label out, or branch with a `condition`"))
+            (
+                "config/label",
+                format!(
+                    "a `{kind}` has no branches, so no `{given}`; leave the label out, or branch with a `condition`"
+                ),
+            )
         }
         labels => {
-            if let Some(found) = labels.iter().find(|label| **label == given.as_str()) {
+            if let Some(found) = labels.iter().find(|label| **label == given) {
                 return Some(found);
             }
             let known = labels.join("`, `");
             let has = format!("node `{from}` has the branches `{known}`");
-            ("config/label", if given.is_empty() {
-                format!("the label is missing; {has}")
-            } else {
-                format!("{has}, not `{given}`")
-            })
+            (
+                "config/label",
+                if given.is_empty() {
+                    format!("the label is missing; {has}")
+                } else {
+                    format!("{has}, not `{given}`")
+                },
+            )
         }
     };
     report.refuse(format!("/edges/{at}/{key}"), message);
@@ -138,7 +173,10 @@ pub(super) fn settle(
     let order = match order(places) {
         Ok(order) => order,
         Err(cycle) => {
-            let names: Vec<&str> = cycle.iter().map(|at| document.nodes[*at].id.as_str()).collect();
+            let names: Vec<&str> = cycle
+                .iter()
+                .map(|at| document.nodes[*at].id.as_str())
+                .collect();
             let way = names.join("` → `");
             let message = format!("nodes form a cycle: `{way}` → `{}`", names[0]);
             report.refuse(format!("/nodes/{}", cycle[0]), message);
@@ -151,8 +189,13 @@ pub(super) fn settle(
         // A message takes one branch of a node, and every edge of it.
         let mut copies = u64::from(matches!(node.action, Action::Sink(Some(_))));
         for label in node.branches {
-            let along = places[at].edges.iter().filter(|(branch, _)| branch == label);
-            let sum = along.fold(0, |sum: u64, (_, to)| sum.saturating_add(places[*to].copies));
+            let along = places[at]
+                .edges
+                .iter()
+                .filter(|(branch, _)| branch == label);
+            let sum = along.fold(0, |sum: u64, (_, to)| {
+                sum.saturating_add(places[*to].copies)
+            });
             copies = copies.max(sum);
         }
         if let Action::Sink(Some(sink)) = node.action {
@@ -206,7 +249,9 @@ fn cycle(places: &[Place], entering: &[usize]) -> Vec<usize> {
     let mut way: Vec<usize> = (0..places.len()).find(left).into_iter().collect();
     while let Some(at) = way.last().copied() {
         let leads_here = |from: &usize| places[*from].edges.iter().any(|(_, to)| *to == at);
-        let Some(before) = (0..places.len()).filter(left).find(leads_here) else { break };
+        let Some(before) = (0..places.len()).filter(left).find(leads_here) else {
+            break;
+        };
         if let Some(begin) = way.iter().position(|passed| *passed == before) {
             way.drain(..begin);
             break;

@@ -23,7 +23,11 @@ struct Condition(Predicate);
 
 impl Transform for Condition {
     fn apply(&self, mut message: Message, outputs: &mut Outputs) -> Result<(), TransformError> {
-        let branch = if self.0.holds(&mut message)? { "true" } else { "false" };
+        let branch = if self.0.holds(&mut message)? {
+            "true"
+        } else {
+            "false"
+        };
         outputs.push_to(branch, message);
         Ok(())
     }

@@ -18,9 +18,37 @@ const DEPTH_MAX: usize = 64;
 
 /// The original's functions of expressions; text that calls one of them is no literal.
 const FUNCTIONS: &[&str] = &[
-    "add", "and", "coalesce", "concat", "contains", "date_format", "div", "env", "eq", "gt", "if",
-    "lower", "lt", "mul", "not", "now", "or", "replace", "round", "secret", "sub", "substring",
-    "timestamp", "toBool", "toDate", "toFloat", "toInt", "toString", "trim", "upper", "uuid",
+    "add",
+    "and",
+    "coalesce",
+    "concat",
+    "contains",
+    "date_format",
+    "div",
+    "env",
+    "eq",
+    "gt",
+    "if",
+    "lower",
+    "lt",
+    "mul",
+    "not",
+    "now",
+    "or",
+    "replace",
+    "round",
+    "secret",
+    "sub",
+    "substring",
+    "timestamp",
+    "toBool",
+    "toDate",
+    "toFloat",
+    "toInt",
+    "toString",
+    "trim",
+    "upper",
+    "uuid",
 ];
 
 pub(super) const TYPE: NodeType = NodeType {
@@ -49,7 +77,9 @@ fn read(section: &mut Section<'_>, report: &mut Report) -> Option<Configured> {
         None => {}
         Some(Value::Object(fields)) => {
             let each = fields.iter();
-            given.extend(each.map(|(path, value)| (format!("{at}/{}", escape(path)), path.as_str(), value)));
+            given.extend(
+                each.map(|(path, value)| (format!("{at}/{}", escape(path)), path.as_str(), value)),
+            );
         }
         Some(_) => report.refuse(at, "is not an object of paths and values"),
     }
@@ -85,7 +115,10 @@ fn read(section: &mut Section<'_>, report: &mut Report) -> Option<Configured> {
 
 /// Refuses a path that lies within another: what it sets would be overwritten, or not, by their order.
 fn overlaps(given: &[(String, &str, &Value)], report: &mut Report) {
-    let mut sorted: Vec<Vec<&str>> = given.iter().map(|(_, path, _)| path.split('.').collect()).collect();
+    let mut sorted: Vec<Vec<&str>> = given
+        .iter()
+        .map(|(_, path, _)| path.split('.').collect())
+        .collect();
     sorted.sort();
     for pair in sorted.windows(2) {
         if !pair[1].starts_with(&pair[0]) {
@@ -102,13 +135,16 @@ fn overlaps(given: &[(String, &str, &Value)], report: &mut Report) {
 impl Assignment {
     fn read(path: &str, value: &Value, at: &str, report: &mut Report) -> Option<Self> {
         if path.split('.').any(str::is_empty) || path.split('.').count() > DEPTH_MAX {
-            let message = format!("`{path}` is not a path; write up to {DEPTH_MAX} names with dots between them");
+            let message = format!(
+                "`{path}` is not a path; write up to {DEPTH_MAX} names with dots between them"
+            );
             report.refuse(at, message);
             return None;
         }
         let copied = value.as_str().and_then(|text| text.strip_prefix("source."));
         if let Some(function) = value.as_str().and_then(called) {
-            let message = format!("function `{function}` is not built yet; give a value or `source.PATH`");
+            let message =
+                format!("function `{function}` is not built yet; give a value or `source.PATH`");
             report.refuse(at, message);
             return None;
         }

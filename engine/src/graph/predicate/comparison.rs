@@ -117,7 +117,10 @@ impl Comparison {
                     return None;
                 };
                 let at = section.at("value");
-                (operator.starts_with(['!', 'n']), compare(operator, value, field, &at, report)?)
+                (
+                    operator.starts_with(['!', 'n']),
+                    compare(operator, value, field, &at, report)?,
+                )
             }
         };
         let value = value.filter(|_| !matches!(test, Test::Exists));
@@ -175,7 +178,9 @@ fn compare(
 
 fn regex(pattern: &str, at: &str, report: &mut Report) -> Option<Regex> {
     let mut builder = RegexBuilder::new(pattern);
-    builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX);
+    builder
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_BYTES_MAX);
     match builder.build() {
         Ok(regex) => Some(regex),
         Err(error) => {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::comparison::Subject;
 
 /// The fields of a message that are not in its payload, for people.
-pub(super) const KNOWN: &str = "`@id`, `@operation`, `@database`, `@schema`, `@table`, `@key`, `@metadata.NAME`";
+pub(super) const KNOWN: &str =
+    "`@id`, `@operation`, `@database`, `@schema`, `@table`, `@key`, `@metadata.NAME`";
 
 /// A field of a message: a path into its payload, or with `@` in front something beside it.
 pub(super) enum Field {
@@ -32,7 +33,11 @@ impl Field {
             "schema" => Self::Schema,
             "table" => Self::Table,
             "key" => Self::Key,
-            _ => Self::Metadata(own.strip_prefix("metadata.").filter(|n| !n.is_empty())?.to_owned()),
+            _ => Self::Metadata(
+                own.strip_prefix("metadata.")
+                    .filter(|n| !n.is_empty())?
+                    .to_owned(),
+            ),
         })
     }
 
@@ -51,7 +56,7 @@ impl Field {
             Self::Payload(path) => {
                 let root = match before {
                     Some(before) => before,
-                    None => message.payload.value().map_err(not_json)?,
+                    None => message.payload.value().map_err(|error| not_json(&error))?,
                 };
                 return Ok(path.find(root).map(Subject::from));
             }
@@ -61,16 +66,17 @@ impl Field {
             Self::Schema => &message.schema,
             Self::Table => &message.table,
             // A key that is not text equals no text.
-            Self::Key => message.key.as_deref().map_or("", |key| {
-                std::str::from_utf8(key).unwrap_or_default()
-            }),
+            Self::Key => message
+                .key
+                .as_deref()
+                .map_or("", |key| std::str::from_utf8(key).unwrap_or_default()),
             Self::Metadata(name) => message.metadata.get(name).map_or("", |value| value),
         };
         Ok((!text.is_empty()).then_some(Subject::Text(text)))
     }
 }
 
-fn not_json(error: hermod_sdk::NotJson) -> TransformError {
+fn not_json(error: &hermod_sdk::NotJson) -> TransformError {
     TransformError::new(error.to_string())
 }
 
