@@ -69,6 +69,11 @@ pub struct FileSourceConfig {
     #[serde(default)]
     #[schemars(extend("x-group" = "CSV"))]
     pub null_if_empty: bool,
+    /// NDJSON and CSV: dotted path of the field that becomes the ordering key. A record without it has no
+    /// key, and its order is kept over the whole stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-advanced" = true))]
+    pub key_field: Option<String>,
     /// Longest record that is read.
     #[serde(default = "default_line_bytes_max")]
     #[schemars(range(min = 1, max = 16_777_216), extend("x-unit" = "bytes", "x-advanced" = true))]
@@ -160,6 +165,7 @@ impl FileSourceConfig {
             has_header: default_has_header(),
             columns: Vec::new(),
             null_if_empty: false,
+            key_field: None,
             line_bytes_max: default_line_bytes_max(),
             oversized: Oversized::default(),
             poll_interval_ms: default_poll_interval_ms(),
@@ -193,6 +199,9 @@ impl ConnectorConfig for FileSourceConfig {
                 "/columns",
                 "has an effect with `format: csv` and `has_header: false` only",
             );
+        }
+        if self.key_field.is_some() && self.format == RecordFormat::Raw {
+            problems.add("/key_field", "has no effect with `format: raw`");
         }
         for (index, name) in self.columns.iter().enumerate() {
             if self.columns[..index].contains(name) {

@@ -17,6 +17,7 @@ mod file_sink;
 mod file_source;
 mod generator;
 mod http;
+mod key;
 mod lines;
 mod offload;
 mod postgres;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hermod_sdk::{
     Confirms, ConnectorConfig, ConnectorError, ErrorKind, Locality, Message, Payload, Problems,
     PushConnector, PushProtocol, PushSource, Refusal, RefusalKind, Repeats, Request, Secret, Spec,
-    Stability, Text, get_path,
+    Stability, Text,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Method};
@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
+
+use crate::key::ordering_key;
 
 /// Headers that may carry the signature, as GitHub and the original spell them.
 const SIGNATURE_HEADERS: [&str; 2] = ["x-hub-signature-256", "x-webhook-signature"];
@@ -171,12 +173,7 @@ impl WebhookSource {
             let value = headers.get(name)?;
             return Some(Bytes::copy_from_slice(value.as_bytes()));
         }
-        let path = self.config.key_field.as_ref()?;
-        match get_path(payload.value().ok()?, path)? {
-            Value::Null => None,
-            Value::String(text) => Some(Bytes::copy_from_slice(text.as_bytes())),
-            other => Some(Bytes::from(other.to_string())),
-        }
+        ordering_key(payload, self.config.key_field.as_ref()?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use hermod_sdk::{ConnectorError, ErrorKind, Message, Position, Text};
+use hermod_sdk::{ConnectorError, ErrorKind, Message, Payload, Position, Text};
 
 use super::{
     FileSourceConfig, Oversized, RecordFormat,
@@ -17,7 +17,7 @@ use super::{
     succession::{Next, plain_series},
     window::{Filled, Window},
 };
-use crate::{csv::without_line_break, disk};
+use crate::{csv::without_line_break, disk, key::ordering_key};
 
 /// An open file, with a reader between two of its records.
 pub(super) struct Current {
@@ -213,7 +213,11 @@ impl Current {
         let check = crc32fast::hash(record);
         let series = self.series()?;
         let id = format!("{series:016x}-{}-{check:08x}", self.window.offset());
+        let mut payload = Payload::from(payload);
+        let path = config.key_field.as_deref();
+        let key = path.and_then(|path| ordering_key(&mut payload, path));
         let mut message = Message::new(id, payload).with_table(self.name.clone());
+        message.key = key;
         if let Some(Mismatch { expected, found }) = mismatch {
             let metadata = &mut message.metadata;
             metadata.set("csv_fields_expected", expected.to_string());

@@ -12,6 +12,7 @@ use super::*;
 use crate::source;
 
 mod cases;
+mod log;
 mod model;
 mod records;
 
@@ -359,6 +360,10 @@ fn configuration_is_checked_across_fields() {
         (json!({"local_path": "a", "pattern": "b/*"}), "/pattern"),
         (json!({"local_path": "a", "columns": ["x"]}), "/columns"),
         (json!({"local_path": "a", "delimiter": "\n"}), "/delimiter"),
+        (
+            json!({"local_path": "a", "format": "raw", "key_field": "x"}),
+            "/key_field",
+        ),
         (
             json!({"local_path": "a", "format": "csv", "has_header": false, "columns": ["x", "x"]}),
             "/columns/1",

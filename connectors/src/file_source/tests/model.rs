@@ -92,7 +92,7 @@ impl Writer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn each_record_is_read_once_in_order(
         actions in prop::collection::vec(action(), 1..40),

@@ -17,6 +17,27 @@ fn ndjson_lines_are_delivered_as_they_are_and_blank_ones_skipped() {
 }
 
 #[test]
+fn a_field_becomes_the_ordering_key() {
+    for (format, path, text) in [
+        (
+            RecordFormat::Ndjson,
+            "a.b",
+            "{\"a\":{\"b\":7}}\n{\"a\":null}\nno json\n",
+        ),
+        (RecordFormat::Csv, "b", "a,b\nx,7\ny\n"),
+    ] {
+        let mut rig = Rig::new(|config| {
+            config.format = format;
+            config.key_field = Some(path.to_owned());
+        });
+        rig.append("app.log", text);
+        let keys: Vec<_> = rig.messages().into_iter().map(|m| m.key).collect();
+        assert_eq!(keys[0].as_deref(), Some(&b"7"[..]));
+        assert!(keys.len() > 1 && keys[1..].iter().all(Option::is_none));
+    }
+}
+
+#[test]
 fn raw_lines_keep_blank_lines_and_bytes() {
     let mut rig = Rig::new(|_| {});
     rig.append("app.log", b"a\r\n\n \xff\x00\n");
