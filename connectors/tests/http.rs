@@ -6,8 +6,8 @@ mod tls;
 use std::time::Duration;
 
 use hermod_sdk::{
-    Batch, ErrorKind, Message, Outcome, Record, Sink, SinkContext, SinkFactory, Tenure, Text,
-    Token, Written,
+    Batch, ErrorKind, Message, Outcome, Policy, Record, Sink, SinkContext, SinkFactory, Tenure,
+    Text, Token, Written,
     testkit::server::{Answer, Http},
 };
 use serde_json::{Value, json};
@@ -234,6 +234,18 @@ async fn a_batch_that_is_refused_as_a_whole_is_an_error() {
 }
 
 #[tokio::test]
+async fn case_http5_a_page_that_is_missing_for_a_while_drops_nothing() {
+    let server = Http::start();
+    let mut sink = open(json!({"url": server.url("/")})).await;
+    server.script([Answer::status(404), Answer::status(404)]);
+    for _ in 0..2 {
+        let error = sink.write(&texts(&["1"])).await.unwrap_err();
+        assert_eq!(error.kind().policy(), Policy::Pause);
+    }
+    assert_eq!(sink.write(&texts(&["1"])).await.unwrap(), Written::All);
+}
+
+#[tokio::test]
 async fn case_http6_retry_after_reaches_the_engine() {
     let server = Http::start();
     let mut sink = open(json!({"url": server.url("/")})).await;
@@ -270,13 +282,16 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn case_http7_every_failure_of_the_network_is_worth_another_try() {
     let mut server = Http::start();
-    let config = json!({"url": server.url("/"), "timeout_ms": 300});
-    let mut sink = open(config.clone()).await;
-    for answer in [Answer::Close, Answer::Hang] {
+    let config = json!({"url": server.url("/")});
+    let mut hasty = config.clone();
+    hasty["timeout_ms"] = 200.into();
+    for (answer, config) in [(Answer::Close, &config), (Answer::Hang, &hasty)] {
         server.script([answer]);
+        let mut sink = open(config.clone()).await;
         let error = sink.write(&texts(&["1"])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
+    let mut sink = open(config.clone()).await;
     server.kill();
     let error = sink.write(&texts(&["1"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -168,7 +168,7 @@ async fn a_delete_deletes_and_only_the_last_operation_of_an_id_counts() {
 }
 
 #[tokio::test]
-async fn case_sql1_case_redelivered_batch_leaves_no_second_effect() {
+async fn case_sql1_redelivered_batch_leaves_no_second_effect() {
     let schema = schema();
     let table = format!("{schema}.log");
     // No key, no upsert: only the token keeps a repeat out.
@@ -201,7 +201,7 @@ async fn case_sql1_case_redelivered_batch_leaves_no_second_effect() {
 }
 
 #[tokio::test]
-async fn two_sinks_on_one_table_have_their_own_tokens() {
+async fn case_sql3_two_sinks_on_one_table_have_their_own_tokens_and_do_not_block_each_other() {
     let schema = schema();
     let config = config(shared(), &format!("{schema}.t"), json!({}));
     let mut other = context(1);
@@ -232,7 +232,7 @@ async fn two_sinks_on_one_table_have_their_own_tokens() {
 }
 
 #[tokio::test]
-async fn columns_are_filled_from_the_payload() {
+async fn case_sql5_columns_are_filled_from_the_payload_by_their_own_types() {
     let schema = schema();
     let table = format!("{schema}.orders");
     let config = config(
@@ -270,6 +270,12 @@ async fn columns_are_filled_from_the_payload() {
     let both = batch(2, [one.clone().with_operation(Operation::Update), two]);
     assert_eq!(letters(&write(&mut sink, &both).await), "ww");
     assert_eq!(shared().psql(&select), "9007199254740993|1||||update");
+    // SQL7: a number is no time, and is not taken for one.
+    let micros = r#"{"customer": {"id": 1}, "no": 1, "at": 1709200800000000}"#;
+    assert_eq!(
+        letters(&write(&mut sink, &batch(4, [message("z", micros)])).await),
+        "x"
+    );
     let gone = batch(4, [one.with_operation(Operation::Delete)]);
     assert_eq!(letters(&write(&mut sink, &gone).await), "w");
     assert_eq!(shared().psql(&select), "");

@@ -57,6 +57,12 @@ impl Session {
         })
         .await
         .map_err(|_| timed_out("looking at the target's tables", limit))??;
+        if prepared.is_unsafe {
+            tracing::warn!(
+                database = %address.shown,
+                "PostgreSQL runs with `fsync = off`: a crash of its machine may lose what it has confirmed"
+            );
+        }
         Ok(Self {
             client,
             workflow: cx.workflow.clone(),
@@ -123,6 +129,8 @@ struct Prepared {
     token: TokenStatements,
     copy: Statement,
     staged: Option<Staged>,
+    /// Whether the server does not put on disk what it confirms.
+    is_unsafe: bool,
 }
 
 impl Prepared {
@@ -138,11 +146,16 @@ impl Prepared {
         } else {
             Some(Staged::prepare(client, &target).await.map_err(failed)?)
         };
+        let fsync = client
+            .query_one("SELECT current_setting('fsync') = 'off'", &[])
+            .await
+            .map_err(failed)?;
         Ok(Self {
             target,
             token,
             copy,
             staged,
+            is_unsafe: fsync.try_get(0).map_err(failed)?,
         })
     }
 }
