@@ -1,0 +1,207 @@
+use serde_json::{Value, json};
+
+use crate::{
+    documents::{directory_with, lines, webhook_to_file, write},
+    http::post,
+    process::{Node, run, run_json, text, wait_for},
+};
+
+const LIST: &[&str] = &["dlq", "list", "--output", "json"];
+
+/// Posts text of two lines, which the file sink's format cannot put on one.
+fn post_rejected(node: &Node, count: usize) {
+    for number in 0..count {
+        assert_eq!(
+            post(node.address, "in", format!("{number}\nx").as_bytes()).status,
+            200
+        );
+    }
+}
+
+fn open(directory: &std::path::Path) -> Vec<u64> {
+    let list = run_json(directory, LIST);
+    let seqs: Vec<_> = list["letters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!(list["open"], seqs.len());
+    seqs
+}
+
+fn wait_for_open(directory: &std::path::Path, count: usize) -> Vec<u64> {
+    wait_for("dead letters", || {
+        Some(open(directory)).filter(|seqs| seqs.len() == count)
+    })
+}
+
+/// The same document with a format that takes everything.
+fn lenient() -> Value {
+    let mut document = webhook_to_file();
+    document["sinks"][0]["config"]["format"] = json!("json");
+    document
+}
+
+#[test]
+fn i3_what_the_sink_refuses_is_listed_shown_and_discarded_on_a_running_node() {
+    let directory = directory_with(&webhook_to_file());
+    let directory = directory.path();
+    let node = Node::run(directory, "w.json");
+    post_rejected(&node, 3);
+    assert_eq!(post(node.address, "in", b"good").status, 200);
+    let seqs = wait_for_open(directory, 3);
+    wait_for("the good one", || {
+        (lines(&directory.join("out.ndjson")) == ["good"]).then_some(())
+    });
+
+    let table = run(directory, &["dlq", "list"]);
+    let table = text(&table.stdout);
+    assert!(
+        table.contains("sink file") && table.contains("rejected"),
+        "{table}"
+    );
+    let shown = run_json(directory, &["dlq", "show", &seqs[1].to_string()]);
+    assert_eq!(shown["message"]["payload_text"], "1\nx");
+    assert!(
+        shown["reason"].as_str().unwrap().contains("line break"),
+        "{shown}"
+    );
+
+    let chosen = seqs[0].to_string();
+    let done = run_json(directory, &["dlq", "discard", &chosen, "--output", "json"]);
+    assert_eq!((&done["done"], &done["open"]), (&json!(1), &json!(2)));
+    // It is not open any more, so it can be neither discarded nor replayed again.
+    for order in ["discard", "replay"] {
+        let again = run(directory, &["dlq", order, &chosen]);
+        assert_eq!(again.status.code(), Some(1));
+        assert!(
+            text(&again.stderr).contains("HMD-0015"),
+            "{}",
+            text(&again.stderr)
+        );
+    }
+    assert_eq!(open(directory), seqs[1..]);
+    node.stop();
+    assert_eq!(open(directory), seqs[1..]);
+}
+
+#[test]
+fn a_replayed_dead_letter_is_delivered_offline_and_online() {
+    let directory = directory_with(&webhook_to_file());
+    let directory = directory.path();
+    let node = Node::run(directory, "w.json");
+    post_rejected(&node, 4);
+    let seqs = wait_for_open(directory, 4);
+    node.stop();
+
+    // Offline: into the buffer, delivered after the next start.
+    let first = seqs[0].to_string();
+    let done = run_json(directory, &["dlq", "replay", &first, "--output", "json"]);
+    assert_eq!((&done["done"], &done["open"]), (&json!(1), &json!(3)));
+    write(directory, "w.json", &lenient());
+    let node = Node::run(directory, "w.json");
+    let out = directory.join("out.ndjson");
+    wait_for("the replayed message", || {
+        (lines(&out).len() == 1).then_some(())
+    });
+    assert!(lines(&out)[0].contains("0\\nx"));
+
+    // Online: through the control socket.
+    let range = format!("{}-{}", seqs[1], seqs[2]);
+    let done = run_json(directory, &["dlq", "replay", &range, "--output", "json"]);
+    assert_eq!((&done["done"], &done["open"]), (&json!(2), &json!(1)));
+    let done = run_json(directory, &["dlq", "replay", "--all", "--output", "json"]);
+    assert_eq!((&done["done"], &done["open"]), (&json!(1), &json!(0)));
+    wait_for("the replayed messages", || {
+        (lines(&out).len() == 4).then_some(())
+    });
+    assert_eq!(open(directory), Vec::<u64>::new());
+    let closed = run_json(directory, &["dlq", "list", "--closed", "--output", "json"]);
+    assert!(
+        closed["letters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|l| l["state"] == "replayed")
+    );
+    node.stop();
+}
+
+#[test]
+fn a_replayed_message_that_fails_again_is_a_new_dead_letter() {
+    let directory = directory_with(&webhook_to_file());
+    let directory = directory.path();
+    let node = Node::run(directory, "w.json");
+    post_rejected(&node, 1);
+    let seqs = wait_for_open(directory, 1);
+    run_json(directory, &["dlq", "replay", "--all", "--output", "json"]);
+    let again = wait_for("it to fail again", || {
+        Some(open(directory)).filter(|o| *o != seqs && o.len() == 1)
+    });
+    assert!(again[0] > seqs[0]);
+    node.stop();
+}
+
+#[test]
+fn a_workflow_must_be_named_where_there_are_several() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    std::fs::create_dir(directory.join("workflows")).unwrap();
+    for id in ["one", "two"] {
+        let mut document = webhook_to_file();
+        document["workflow"]["id"] = json!(id);
+        document["sources"][0]["config"]["path"] = json!(id);
+        document["sinks"][0]["config"]["filename"] = json!(format!("{id}.ndjson"));
+        write(
+            &directory.join("workflows"),
+            &format!("{id}.json"),
+            &document,
+        );
+    }
+    let node = Node::start(directory, &["--mode=standalone"]);
+    assert_eq!(post(node.address, "two", b"a\nb").status, 200);
+    let unnamed = run(directory, LIST);
+    assert_eq!(unnamed.status.code(), Some(2));
+    let errors = text(&unnamed.stderr);
+    assert!(
+        errors.contains("HMD-0014") && errors.contains("`one`, `two`"),
+        "{errors}"
+    );
+    let named = [LIST, &["--workflow", "two"]].concat();
+    wait_for("a dead letter", || {
+        (run_json(directory, &named)["open"] == 1).then_some(())
+    });
+    assert_eq!(
+        run_json(directory, &[LIST, &["--workflow", "one"]].concat())["open"],
+        0
+    );
+    let unknown = run(directory, &[LIST, &["--workflow", "three"]].concat());
+    assert_eq!(unknown.status.code(), Some(2));
+    node.stop();
+}
+
+#[test]
+fn the_control_socket_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = directory_with(&webhook_to_file());
+    let node = Node::run(directory.path(), "w.json");
+    let socket = directory.path().join("data/control.sock");
+    assert_eq!(
+        std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    node.stop();
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_deep_data_directory_is_reached_too() {
+    let directory = directory_with(&webhook_to_file());
+    let deep = "d".repeat(120);
+    let node = Node::start(directory.path(), &["run", "w.json", "--data-dir", &deep]);
+    let list = run_json(directory.path(), &[LIST, &["--data-dir", &deep]].concat());
+    assert_eq!(list["open"], 0);
+    node.stop();
+}
