@@ -256,6 +256,7 @@ impl<'a> Section<'a> {
     fn unknown(&self, key: &str) -> String {
         let known: Vec<&str> = self.read.iter().copied().collect();
         match nearest(key, known.iter().copied()) {
+            None if known.is_empty() => format!("unknown key `{key}`"),
             Some(meant) => format!("unknown key `{key}`; `{meant}` may be meant"),
             None => format!("unknown key `{key}`; known are `{}`", known.join("`, `")),
         }

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod golden;
+mod refusals;
+
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {
@@ -23,19 +26,34 @@ impl ConnectorConfig for Config {
     }
 }
 
-const SPEC: Spec = Spec {
-    kind: "fake",
-    title: "Fake",
-    summary: "For tests.",
-    stability: Stability::Stable,
-    locality: Locality::Any,
-    confirms: Confirms::Accepted,
-    repeats: Repeats::AtLeastOnce,
-    rereadable: true,
-    partial: false,
-};
+const fn spec(kind: usize) -> Spec {
+    let name = KINDS[kind];
+    let durable = matches!(name.as_bytes(), b"file" | b"postgres");
+    Spec {
+        kind: name,
+        title: "Fake",
+        summary: "For tests.",
+        stability: Stability::Stable,
+        locality: Locality::Any,
+        confirms: if durable {
+            Confirms::Durable
+        } else {
+            Confirms::Accepted
+        },
+        repeats: if kind == 3 {
+            Repeats::Transactional
+        } else {
+            Repeats::AtLeastOnce
+        },
+        rereadable: true,
+        partial: false,
+    }
+}
 
-struct Fake;
+/// A connector of the kind that stands at this index of [`KINDS`].
+struct Fake<const KIND: usize>;
+
+const KINDS: [&str; 5] = ["fake", "file", "http", "postgres", "webhook"];
 
 #[derive(Serialize, Deserialize)]
 struct At;
@@ -48,7 +66,7 @@ impl TypedPosition for At {
 }
 
 #[async_trait]
-impl Source for Fake {
+impl<const KIND: usize> Source for Fake<KIND> {
     async fn read(&mut self, _: ReadLimit) -> Result<Read, ConnectorError> {
         Ok(Read::End)
     }
@@ -61,8 +79,8 @@ impl Source for Fake {
 }
 
 #[async_trait]
-impl SourceConnector for Fake {
-    const SPEC: Spec = SPEC;
+impl<const KIND: usize> SourceConnector for Fake<KIND> {
+    const SPEC: Spec = spec(KIND);
     type Config = Config;
     type At = At;
     async fn open(
@@ -77,9 +95,9 @@ impl SourceConnector for Fake {
     }
 }
 
-struct FakePush;
+struct FakePush<const KIND: usize>;
 
-impl PushSource for FakePush {
+impl<const KIND: usize> PushSource for FakePush<KIND> {
     fn path(&self) -> &'static str {
         "p"
     }
@@ -91,11 +109,10 @@ impl PushSource for FakePush {
     }
 }
 
-impl PushConnector for FakePush {
+impl<const KIND: usize> PushConnector for FakePush<KIND> {
     const SPEC: Spec = Spec {
-        kind: "push",
         rereadable: false,
-        ..SPEC
+        ..spec(KIND)
     };
     const PROTOCOL: PushProtocol = PushProtocol::Webhook;
     type Config = Config;
@@ -107,10 +124,10 @@ impl PushConnector for FakePush {
     }
 }
 
-struct FakeSink;
+struct FakeSink<const KIND: usize>;
 
 #[async_trait]
-impl Sink for FakeSink {
+impl<const KIND: usize> Sink for FakeSink<KIND> {
     async fn write(&mut self, _: &Batch) -> Result<Written, ConnectorError> {
         Ok(Written::All)
     }
@@ -123,8 +140,8 @@ impl Sink for FakeSink {
 }
 
 #[async_trait]
-impl SinkConnector for FakeSink {
-    const SPEC: Spec = SPEC;
+impl<const KIND: usize> SinkConnector for FakeSink<KIND> {
+    const SPEC: Spec = spec(KIND);
     type Config = Config;
     async fn open(_: Config, _: SinkContext) -> Result<Self, ConnectorError> {
         Ok(Self)
@@ -134,8 +151,17 @@ impl SinkConnector for FakeSink {
     }
 }
 
-static SOURCES: &[SourceEntry] = &[SourceEntry::of::<Fake>(), SourceEntry::push::<FakePush>()];
-static SINKS: &[SinkEntry] = &[SinkEntry::of::<FakeSink>()];
+static SOURCES: &[SourceEntry] = &[
+    SourceEntry::of::<Fake<0>>(),
+    SourceEntry::of::<Fake<1>>(),
+    SourceEntry::push::<FakePush<4>>(),
+];
+static SINKS: &[SinkEntry] = &[
+    SinkEntry::of::<FakeSink<0>>(),
+    SinkEntry::of::<FakeSink<1>>(),
+    SinkEntry::of::<FakeSink<2>>(),
+    SinkEntry::of::<FakeSink<3>>(),
+];
 const CATALOG: Catalog = Catalog {
     sources: SOURCES,
     sinks: SINKS,
@@ -169,7 +195,7 @@ fn defaults_follow_the_kind_of_source() {
         ("orders", "orders", true)
     );
     assert_eq!(pull.sinks[0].delivery, DeliveryPlan::default());
-    let push = check(&bundle("push"), &CATALOG).ok().unwrap();
+    let push = check(&bundle("webhook"), &CATALOG).ok().unwrap();
     assert_eq!(push.plan.acknowledge, Level::Durable);
     assert_eq!(push.warnings[0].pointer, "/sources/0/config");
 }
@@ -264,7 +290,7 @@ fn keys_of_the_original_are_kept_or_refused_and_never_dropped_silently() {
 
 #[test]
 fn i1_a_ring_cannot_be_durable_and_a_guarantee_beyond_the_sink_is_refused() {
-    let mut ring = bundle("push");
+    let mut ring = bundle("webhook");
     ring["workflow"]["buffer"] = json!({"type": "ring"});
     ring["workflow"]["acknowledge"] = json!("durable");
     assert!(

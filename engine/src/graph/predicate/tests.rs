@@ -205,6 +205,7 @@ fn all_conditions_must_hold_and_a_list_may_come_as_text() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_mistake_has_its_place() {
     let long = "(a|b)".repeat(100_000);
     for (config, expected) in [
