@@ -369,6 +369,7 @@ fn star(sinks: &[(Text, Arc<dyn SinkFactory>)]) -> GraphDocument {
             source_id: SOURCE_NODE.to_owned(),
             target_id: target,
             label: String::new(),
+            source_handle: String::new(),
         });
     }
     GraphDocument { nodes, edges }

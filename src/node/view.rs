@@ -101,6 +101,6 @@ impl hermod_api::Node for View {
     }
 
     fn metrics(&self) -> String {
-        self.engine.metrics().text()
+        self.engine.metrics_text()
     }
 }
