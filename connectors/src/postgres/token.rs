@@ -6,7 +6,9 @@
 //! never compared as a pair. The row with an empty stream name is the fence of the whole sink (I5).
 
 use bytes::Bytes;
-use hermod_sdk::{Committed, ConnectorError, ErrorKind, Position, SinkContext, Tenure, Text};
+use hermod_sdk::{
+    Batch, Committed, ConnectorError, ErrorKind, Position, Record, SinkContext, Tenure, Text,
+};
 use tokio_postgres::{Client, Row, Statement};
 
 use super::failure::connector_error;
@@ -32,6 +34,14 @@ pub(super) fn create_sql(table: &str) -> String {
          epoch bigint NOT NULL, sequence bigint, position bytea, updated_at timestamptz NOT NULL DEFAULT now(), \
          PRIMARY KEY (workflow, sink, stream)) WITH (fillfactor = 50)"
     )
+}
+
+impl Held {
+    /// Returns a batch's records that are not written yet.
+    pub(super) fn fresh<'a>(&self, batch: &'a Batch) -> Vec<&'a Record> {
+        let is_fresh = |record: &&Record| self.last.is_none_or(|last| record.seq > last);
+        batch.records.iter().filter(is_fresh).collect()
+    }
 }
 
 impl TokenStatements {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hermod_sdk::Record;
 
-use super::{Reached, Refused, number_end};
+use super::outcome::{Reached, Refused, number_end};
 use crate::postgres::{
     failure::{Failure, Refusal},
     row::Rows,
