@@ -10,6 +10,7 @@ use super::*;
 use crate::{sink, timestamp};
 
 mod full;
+mod killed;
 
 fn context() -> SinkContext {
     SinkContext {
