@@ -1,6 +1,6 @@
 //! What comes out is what went in, and what cannot go in rejects only itself.
 
-use hermod_sdk::{Message, Outcome, Written};
+use hermod_sdk::{Message, Outcome, Record, Written};
 use serde_json::json;
 
 use super::{batch, config, letters, message, open, rows, schema, shared, token, write};
@@ -131,6 +131,63 @@ async fn messages_of_one_number_are_written_together_or_not_at_all() {
             "TRUNCATE {table}; UPDATE {schema}.hermod_tokens SET sequence = NULL"
         ));
     }
+}
+
+#[tokio::test]
+async fn wherever_the_refused_messages_stand_all_others_are_written_once() {
+    let schema = schema();
+    let table = format!("{schema}.t");
+    let columns = json!([
+        {"source_field": "n", "target_column": "n", "data_type": "int"},
+        {"source_field": "$id", "target_column": "id"},
+    ]);
+    let mut sink = open(&config(
+        shared(),
+        &table,
+        json!({"columns": columns, "operation_mode": "insert"}),
+    ))
+    .await;
+    // A fixed sequence that looks random (Numerical Recipes' generator).
+    let mut state = 7_u32;
+    let mut below = |limit: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % limit
+    };
+    let (mut seq, mut good) = (0, Vec::new());
+    for round in 0..40 {
+        let mut batch = batch(seq + 1, []);
+        for place in 0..=below(25) {
+            // Now and then the workflow made several messages of one.
+            if place == 0 || below(4) > 0 {
+                seq += 1;
+            }
+            let id = format!("{round}-{place}");
+            let payload = match below(8) {
+                0 => "{",
+                1 => r#"{"n": "x"}"#,
+                _ => r#"{"n": 1}"#,
+            };
+            if payload.ends_with("1}") {
+                good.push(id.clone());
+            }
+            let message = message(&id, payload);
+            batch.records.push(Record { seq, message });
+        }
+        batch.token.last = seq;
+        while !batch.records.is_empty() {
+            let outcomes = write(&mut sink, &batch).await;
+            let mut left = outcomes.iter();
+            batch
+                .records
+                .retain(|_| matches!(left.next(), Some(Outcome::Retry { .. })));
+        }
+    }
+    good.sort();
+    let found = shared().psql(&format!("SELECT id FROM {table}"));
+    let mut found: Vec<_> = found.lines().collect();
+    found.sort_unstable();
+    assert_eq!(found, good);
+    assert!(good.len() > 200, "too few messages were tried");
 }
 
 #[tokio::test]
