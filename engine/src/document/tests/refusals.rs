@@ -238,14 +238,12 @@ fn more_sinks_than_a_workflow_can_have_are_refused() {
 fn i9_a_document_of_any_length_is_answered() {
     let mut bundle = bundle("fake");
     let set = json!({"fields": {"a": 1}});
-    let nodes: Vec<Value> = (0..200_000)
-        .map(|index| json!({"id": format!("m{index}"), "type": "mapping", "config": set}))
-        .collect();
-    bundle["workflow"]["nodes"] = json!(nodes);
+    let node = json!({"id": "m", "type": "mapping", "config": set});
+    bundle["workflow"]["nodes"] = Value::Array(vec![node; 20_000]);
     assert!(
         problems(&bundle)
             .to_string()
-            .contains("/workflow/nodes: 200000 entries; at most 10000 are read")
+            .contains("/workflow/nodes: 20000 entries; at most 10000 are read")
     );
 }
 
