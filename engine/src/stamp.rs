@@ -44,7 +44,10 @@ impl Stamp {
         let now_ms = clock::now_ms();
         let (mut present, mut missing) = (0, 0);
         // A message that has a time was stamped before.
-        for message in messages.iter_mut().filter(|message| message.ingest_time_ms == 0) {
+        for message in messages
+            .iter_mut()
+            .filter(|message| message.ingest_time_ms == 0)
+        {
             message.ingest_time_ms = now_ms;
             if message.id.is_empty() {
                 missing += 1;
@@ -81,7 +84,11 @@ mod tests {
     fn a_message_is_stamped_once_and_missing_keys_are_counted() {
         let metrics = Metrics::new();
         let stamp = Stamp::new(&"w".into(), &metrics, true);
-        let mut messages = [Message::new("mine", ""), Message::new("", ""), Message::new("", "")];
+        let mut messages = [
+            Message::new("mine", ""),
+            Message::new("", ""),
+            Message::new("", ""),
+        ];
         stamp.apply(&mut messages);
         let first = messages.clone();
         stamp.apply(&mut messages);

@@ -309,3 +309,29 @@ async fn messages_that_a_transactional_sink_holds_are_skipped_by_position() {
     workflow.drain(Duration::from_secs(10)).await;
     assert_eq!(sink.ids(), ["0", "1", "2", "3", "4", "8", "9"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_rejected_message_is_not_given_up_as_an_outage() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_log(dir.path());
+    let (source, mut blocked) = (MemorySource::of(numbered(5)).ending(), 0);
+    // Like a transactional sink: behind a message that it rejects it writes nothing.
+    let sink = MemorySink::new().judging(move |message| {
+        if &*message.id == "0" {
+            blocked = 4;
+            return Answer::Reject;
+        }
+        if blocked > 0 {
+            blocked -= 1;
+            return Answer::Retry;
+        }
+        Answer::Write
+    });
+    let mut sinks = vec![sink_plan("out", &sink)];
+    sinks[0].delivery.on_outage = OnOutage::DeadLetter;
+    let plan = plan("w", pull_source(&source), sinks);
+    let workflow = engine(Some(&log)).start(plan).await.unwrap();
+    workflow.ended().await;
+    assert_eq!(sink.ids(), ["1", "2", "3", "4"]);
+    assert_eq!(workflow.status().dead_letters, Some(1));
+}

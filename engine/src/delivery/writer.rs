@@ -104,12 +104,14 @@ impl Delivery {
         }
         let oldest = part.oldest_ms();
         let give_up = self.gives_up(*outage);
-        let (mut written, mut wait, mut blocked, mut retried) = (0, Duration::ZERO, None, false);
+        let (mut written, mut wait, mut blocked) = (0, Duration::ZERO, None);
+        let (mut retried, mut rejected) = (false, false);
         let mut dead = Vec::new();
         for (mut attempt, outcome) in part.drain().zip(outcomes) {
             match outcome {
                 Outcome::Written => written += 1,
                 Outcome::Rejected { reason } => {
+                    rejected = true;
                     self.write_errors.inc();
                     attempt.refusals += 1;
                     if attempt.refusals > self.plan.retry.max_retries {
@@ -132,11 +134,9 @@ impl Delivery {
             }
         }
         let moved = written > 0 || !dead.is_empty();
-        *outage = if moved {
-            0
-        } else {
-            *outage + u32::from(retried)
-        };
+        // What stands behind a rejected message was not tried; that is no outage.
+        let down = retried && !rejected;
+        *outage = if moved { 0 } else { *outage + u32::from(down) };
         if written > 0 {
             self.confirmed(written, oldest);
         }
