@@ -39,7 +39,7 @@ const SOCKET: &str = "control.sock";
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// Longest time for a request: a replay of many dead letters takes a while.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Most requests at a time.
 const REQUESTS_MAX: usize = 8;

@@ -21,10 +21,10 @@ pub(crate) fn text(damage: &Damage) -> String {
     }
     for lost in lost {
         let last = lost.to.0.saturating_sub(1);
-        text.push_str(&format!(
+        text += &format!(
             "; lost: stream `{}` records {} to {last}",
             lost.name, lost.from.0
-        ));
+        );
     }
     text
 }

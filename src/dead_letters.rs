@@ -124,7 +124,7 @@ pub(crate) struct List {
 
 /// What a replay or discard did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Done {
+pub(crate) struct Tally {
     pub(crate) workflow: String,
     pub(crate) done: u64,
     pub(crate) open: u64,
@@ -363,7 +363,7 @@ async fn change(place: &Place, which: &Which, change: Change) -> Result<Value, F
         }
     }
     let (workflow, open) = (place.id.clone(), place.letters.count());
-    Ok(json!(Done {
+    Ok(json!(Tally {
         workflow,
         done,
         open,

@@ -239,7 +239,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..9 {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-            bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+            bomb += &format!("a{n}: &a{n} [{aliases}]\n");
         }
         assert!(parse(&bomb).unwrap_err().message.contains("more than"));
     }

@@ -157,7 +157,7 @@ fn print(order: &Order, answer: &Value) -> Result<(), Failure> {
         }
         Order::Show { .. } => output::json(answer),
         Order::Replay { .. } | Order::Discard { .. } => {
-            let done: dead_letters::Done =
+            let done: dead_letters::Tally =
                 serde_json::from_value(answer.clone()).map_err(unreadable)?;
             let verb = if matches!(order, Order::Replay { .. }) {
                 "replayed"

@@ -48,14 +48,11 @@ pub(super) fn parse(file: &str, text: &str, faults: &mut Faults) -> Values {
             ));
             continue;
         };
-        match plain(value.get_ref()) {
-            Some(text) => {
-                values.insert(key.name, (text, place));
-            }
-            None => {
-                let fault = "must be text, a number, a boolean or a list of text";
-                faults.0.push(format!("{place}: `{name}` {fault}"));
-            }
+        if let Some(text) = plain(value.get_ref()) {
+            values.insert(key.name, (text, place));
+        } else {
+            let fault = "must be text, a number, a boolean or a list of text";
+            faults.0.push(format!("{place}: `{name}` {fault}"));
         }
     }
     values

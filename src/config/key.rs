@@ -197,10 +197,11 @@ pub(crate) fn given(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
     for key in KEYS {
         let id = key.id();
         let known = matches.try_contains_id(&id).unwrap_or(false);
-        if known && matches.value_source(&id) == Some(ValueSource::CommandLine) {
-            if let Some(text) = matches.get_one::<String>(&id) {
-                flags.entry(key.name).or_insert_with(|| text.clone());
-            }
+        if known
+            && matches.value_source(&id) == Some(ValueSource::CommandLine)
+            && let Some(text) = matches.get_one::<String>(&id)
+        {
+            flags.entry(key.name).or_insert_with(|| text.clone());
         }
     }
     flags

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Sync};
 
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
@@ -47,6 +48,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     let items = text
         .split(',')

@@ -103,7 +103,7 @@ fn every_value_at_fault_is_named_at_once() {
 #[test]
 fn values_have_units() {
     assert_eq!(parse::duration("250ms"), Ok(Duration::from_millis(250)));
-    assert_eq!(parse::duration("2 m"), Ok(Duration::from_secs(120)));
+    assert_eq!(parse::duration("2 m"), Ok(Duration::from_mins(2)));
     assert_eq!(parse::quota("20GiB"), Ok(Some(20 << 30)));
     assert_eq!(parse::quota("0"), Ok(None));
     assert!(parse::quota("20 gigs").is_err());

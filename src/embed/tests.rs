@@ -84,7 +84,7 @@ async fn objects_run_over_a_ring_to_their_end() {
         .await
         .unwrap();
     assert_eq!(running.ended().await, Ended::Completed);
-    assert_eq!(running.stop(Duration::from_secs(60)).await.undelivered, 0);
+    assert_eq!(running.stop(Duration::from_mins(1)).await.undelivered, 0);
     assert_eq!(*one.0.lock().unwrap(), ["0", "1", "2"]);
     assert_eq!(*two.0.lock().unwrap(), ["0", "1", "2"]);
 }
@@ -114,7 +114,7 @@ async fn i2_a_restarted_engine_opens_its_source_behind_what_it_has() {
             .await
             .unwrap();
         assert_eq!(running.ended().await, Ended::Completed);
-        assert_eq!(running.stop(Duration::from_secs(60)).await.undelivered, 0);
+        assert_eq!(running.stop(Duration::from_mins(1)).await.undelivered, 0);
     }
     assert_eq!(*opened.lock().unwrap(), [None, Some(2)]);
     assert_eq!(*kept.0.lock().unwrap(), ["0", "1", "2"]);

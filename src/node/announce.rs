@@ -77,9 +77,9 @@ impl Announcement {
 
     fn line(&self, text: &str) {
         if self.stdout_is_data {
-            output::error_line(text)
+            output::error_line(text);
         } else {
-            output::line(text)
+            output::line(text);
         }
     }
 }
@@ -101,7 +101,7 @@ fn encode(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text += &format!("%{byte:02X}");
         }
     }
     text

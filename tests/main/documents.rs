@@ -31,8 +31,7 @@ pub(crate) fn webhook_to_file() -> Value {
 pub(crate) fn generator_to_file(count: u64) -> Value {
     let mut document = webhook_to_file();
     document["workflow"]["acknowledge"] = json!("delivered");
-    document["sources"] =
-        json!([{"id": "hook", "type": "generator", "config": {"count": count, "seed": 7}}]);
+    document["sources"] = json!([{"id": "hook", "type": "generator", "config": {"count": count, "rate": 0, "seed": 7}}]);
     document
 }
 

@@ -78,7 +78,7 @@ impl Node {
             .args(arguments)
             .args(["--port", "0", "--log-format", "json"]);
         // Each start has a file of its own, so that what an earlier one said is not taken for its word.
-        let errors = (0..)
+        let errors = (0..10_000)
             .map(|n| directory.join(format!("stderr-{n}")))
             .find(|p| !p.exists())
             .unwrap();
