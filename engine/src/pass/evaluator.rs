@@ -116,8 +116,22 @@ impl Evaluator {
             self.processed.inc_by(entries.len() as u64);
         }
         let mut failures = Vec::new();
+        // A chunk is mostly of one version; its counts are added up before they are published.
+        let mut counted: Option<Arc<Graph>> = None;
         for entry in entries {
-            self.evaluate_one(entry, only, &mut records, &mut failures);
+            let graph = self.versions.of(entry.seq).cloned();
+            if let (Some(before), Some(now)) = (&counted, &graph)
+                && !Arc::ptr_eq(before, now)
+            {
+                self.count(before);
+            }
+            if let Some(graph) = graph {
+                self.evaluate_one(entry, &graph, only, &mut records, &mut failures);
+                counted = Some(graph);
+            }
+        }
+        if let Some(graph) = &counted {
+            self.count(graph);
         }
         self.dead_letter(failures).await?;
         Ok(Chunk {
@@ -130,6 +144,7 @@ impl Evaluator {
     fn evaluate_one(
         &mut self,
         entry: Entry,
+        graph: &Graph,
         only: SinkSet,
         records: &mut [Vec<Record>],
         failures: &mut Vec<Failure>,
@@ -154,18 +169,11 @@ impl Evaluator {
             Some(Target::Graph(names)) => self.named(&names, only),
             None => only,
         };
-        let Some(graph) = self.versions.of(seq).cloned() else {
-            return;
-        };
         graph.evaluate(message, only, &mut self.out);
         for (messages, into) in self.out.to.iter_mut().zip(records.iter_mut()) {
             into.extend(messages.drain(..).map(|message| Record { seq, message }));
         }
         failures.append(&mut self.out.failures);
-        if self.counts {
-            self.count(&graph);
-        }
-        self.out.clear();
     }
 
     fn named(&self, names: &[Text], only: SinkSet) -> SinkSet {
@@ -178,7 +186,15 @@ impl Evaluator {
         set
     }
 
-    fn count(&self, graph: &Graph) {
+    /// Publishes what was counted since the last call.
+    fn count(&mut self, graph: &Graph) {
+        if self.counts {
+            self.publish(graph);
+        }
+        self.out.clear();
+    }
+
+    fn publish(&self, graph: &Graph) {
         self.filtered.inc_by(self.out.filtered);
         for (index, node) in graph.nodes().iter().enumerate() {
             let labels = [&*self.workflow, &*node.id, node.kind];
