@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use hermod_wal::{Batch, Log, Options, ReadError, ReadLimit, Seq, Visibility, verify};
+use hermod_wal::{Batch, Log, Options, ReadError, ReadLimit, Record, Seq, Visibility, verify};
 use libfuzzer_sys::fuzz_target;
 
 /// Most bytes that are changed: too few to also make a checksum fit, which is no damage but forgery.
@@ -59,8 +59,7 @@ fn read_all(log: &Log, ours: bool) {
                 Ok(records) => {
                     for record in &records {
                         if ours {
-                            let written = payload(&info.name, record.seq);
-                            assert_eq!(record.payload, written, "a record that was not written");
+                            assert_written(&info.name, record);
                         }
                         next = record.seq.next();
                     }
@@ -70,6 +69,14 @@ fn read_all(log: &Log, ours: bool) {
             }
         }
     }
+}
+
+/// A stream whose name was damaged is served under another one; its records are still its own.
+fn assert_written(stream: &str, record: &Record) {
+    let known = STREAMS.contains(&stream);
+    let of = |name: &&str| record.payload == payload(name, record.seq);
+    let written = if known { of(&stream) } else { STREAMS.iter().any(of) };
+    assert!(written, "`{stream}` {}: {:?} was not written", record.seq, record.payload);
 }
 
 /// Makes a segment with records of two streams, a register and a trim.
