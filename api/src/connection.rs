@@ -1,6 +1,16 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use hyper::{
@@ -9,13 +19,11 @@ use hyper::{
     server::conn::http1,
     service::{Service, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +48,50 @@ pub(crate) struct Shared<N> {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
+/// When the connection last had a request in hand.
+///
+/// One timer a connection looks at it now and then. A timer that is set anew for each request, as hyper's
+/// own would be, costs more than everything else that is done for a small request here.
+struct Activity {
+    opened: Instant,
+    /// Milliseconds from `opened` to the end of the last request, or [`Self::BUSY`].
+    idle_since: AtomicU64,
+}
+
+impl Activity {
+    const BUSY: u64 = u64::MAX;
+
+    fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            idle_since: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns when the wait for the next request's head ends, if it were to begin by now at the latest.
+    fn deadline(&self, timeout: Duration) -> Instant {
+        match self.idle_since.load(Ordering::Relaxed) {
+            Self::BUSY => Instant::now() + timeout,
+            millis => self.opened + Duration::from_millis(millis) + timeout,
+        }
+    }
+
+    fn begin(self: &Arc<Self>) -> InHand {
+        self.idle_since.store(Self::BUSY, Ordering::Relaxed);
+        InHand(self.clone())
+    }
+}
+
+/// A request in hand; dropped when its answer is ready or nobody waits for it any more.
+struct InHand(Arc<Activity>);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let millis = self.0.opened.elapsed().as_millis() as u64;
+        self.0.idle_since.store(millis, Ordering::Relaxed);
+    }
+}
+
 /// Serves a connection until it ends, or until its current request ends once `stop` is cancelled.
 pub(crate) async fn serve<N: Node>(
     stream: TcpStream,
@@ -47,37 +99,60 @@ pub(crate) async fn serve<N: Node>(
     stop: CancellationToken,
 ) {
     let timeout = shared.options.head_timeout;
-    let service = service_fn(move |request| dispatch(&shared, request));
+    let activity = Arc::new(Activity::new());
+    let watched = activity.clone();
+    let service = service_fn(move |request| dispatch(&shared, &activity, request));
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeout)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let mut stopping = std::pin::pin!(stop.cancelled());
+    let mut stopping = pin!(stop.cancelled());
+    let mut overdue = pin!(tokio::time::sleep_until(watched.deadline(timeout)));
     let mut told = false;
     let ended = std::future::poll_fn(|cx| {
         if !told && stopping.as_mut().poll(cx).is_ready() {
             told = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(cx)
+        if let Poll::Ready(result) = connection.poll_without_shutdown(cx) {
+            return Poll::Ready(Some(result));
+        }
+        while overdue.as_mut().poll(cx).is_ready() {
+            let deadline = watched.deadline(timeout);
+            if deadline <= Instant::now() {
+                return Poll::Ready(None);
+            }
+            overdue.as_mut().reset(deadline);
+        }
+        Poll::Pending
     })
     .await;
-    if let Err(error) = ended {
-        // The peer's doing: broken off, too slow, not HTTP. hyper has answered where it could.
-        tracing::debug!(%error, "connection ended early");
+    match ended {
+        Some(Ok(())) => {}
+        // The peer's doing: broken off, or not HTTP. hyper has answered where it could.
+        Some(Err(error)) => tracing::debug!(%error, "connection ended early"),
+        None => tracing::debug!("connection sent no request in time"),
     }
     linger(connection.into_parts().io.into_inner()).await;
 }
 
-fn dispatch<N: Node>(shared: &Arc<Shared<N>>, request: Request<Incoming>) -> Answering {
-    let shared = shared.clone();
+fn dispatch<N: Node>(
+    shared: &Arc<Shared<N>>,
+    activity: &Arc<Activity>,
+    request: Request<Incoming>,
+) -> Answering {
+    let (shared, in_hand) = (shared.clone(), activity.begin());
     if request.uri().path().starts_with(webhook::PREFIX) {
-        let timeout = shared.options.body_timeout;
-        return Box::pin(async move { Ok(webhook::handle(&*shared.node, request, timeout).await) });
+        return Box::pin(async move {
+            let _in_hand = in_hand;
+            let timeout = shared.options.body_timeout;
+            Ok(webhook::handle(&*shared.node, request, timeout).await)
+        });
     }
     let router = TowerToHyperService::new(shared.router.clone());
-    Box::pin(async move { router.call(request).await })
+    Box::pin(async move {
+        let _in_hand = in_hand;
+        router.call(request).await
+    })
 }
 
 /// Closes our side, then reads what is still coming, within limits.

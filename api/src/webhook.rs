@@ -21,6 +21,9 @@ use crate::{
 /// Where webhooks live.
 pub(crate) const PREFIX: &str = "/api/webhooks/";
 
+/// Largest frame that is copied out of the connection's read buffer.
+const COPIED_BYTES_MAX: usize = 32 << 10;
+
 /// How long a sender is asked to wait while the node shuts down or restarts a workflow.
 const RESTART_WAIT: Duration = Duration::from_secs(5);
 
@@ -122,8 +125,13 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
             return Err(too_large(limit));
         }
         if whole.is_empty() && gathered.is_empty() {
-            // The usual case: one frame holds all of it, and is not copied.
-            whole = data;
+            // The usual case: one frame holds all of it. A small one is copied, because a slice would keep
+            // the connection's whole read buffer alive with it, and make hyper allocate another.
+            whole = if data.len() <= COPIED_BYTES_MAX {
+                Bytes::copy_from_slice(&data)
+            } else {
+                data
+            };
             continue;
         }
         if gathered.is_empty() {
