@@ -294,7 +294,7 @@ fn start(
     end: End,
 ) -> Result<(Shared, Active, u64), OpenError> {
     let segment_bytes = options.effective_segment_bytes(disk.as_ref());
-    let reserve = options.reserve_segments(disk.as_ref(), segment_bytes);
+    let reserve = options.reserve_files(disk.as_ref(), segment_bytes);
     let pool = Pool::new(
         segment_bytes,
         reserve,
@@ -349,7 +349,7 @@ fn start(
 fn limits(options: &Options, segment_bytes: u32) -> Limits {
     let table = segment_bytes as usize / 8;
     Limits {
-        batch: segment_bytes as usize - TABLE_OFFSET - table - MARK_BYTES,
+        batch: segment_bytes as usize - TABLE_OFFSET - table - 2 * MARK_BYTES,
         pending: options.pending_bytes_max,
         tail: options.tail_bytes_max,
         table,

@@ -74,12 +74,17 @@ impl Options {
         bytes - bytes % format::PAGE
     }
 
-    /// Number of files that hold the reserve: rounded up to segments, but at most 1/16 of the file system.
-    pub(crate) fn reserve_segments(&self, disk: &dyn Disk, segment_bytes: u32) -> usize {
+    /// Size and number of the files that hold the reserve. They are segments, but not larger than needed; at most 1/16 of
+    /// the file system together.
+    pub(crate) fn reserve_files(&self, disk: &dyn Disk, segment_bytes: u32) -> (u32, usize) {
         let cap = disk
             .space(&self.dir)
             .map_or(u64::MAX, |space| space.total_bytes / 16);
         let bytes = self.reserve_bytes.min(cap.max(u64::from(segment_bytes)));
-        bytes.div_ceil(u64::from(segment_bytes)) as usize
+        // The table must fit with room to spare: it takes at most 1/8 of a segment.
+        let least = u64::from(segment_bytes / 4);
+        let file = bytes.clamp(least, u64::from(segment_bytes)) as u32;
+        let file = file.next_multiple_of(format::PAGE).min(segment_bytes);
+        (file, bytes.div_ceil(u64::from(file)) as usize)
     }
 }

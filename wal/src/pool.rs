@@ -39,10 +39,15 @@ pub(crate) struct Spare {
 #[derive(Debug)]
 pub(crate) struct Pool {
     spares: Mutex<Spares>,
+    /// Wakes the room keeper.
     kick: Condvar,
+    /// Wakes who waits for it to have made a file.
+    made: Condvar,
     /// The last attempt to make a file found no room.
     starved: AtomicBool,
     segment_bytes: u32,
+    /// Size and number of the files that make up the reserve.
+    reserve_bytes: u32,
     reserve_max: usize,
     ready_max: usize,
     quota_bytes: Option<u64>,
@@ -53,6 +58,10 @@ struct Spares {
     ready: Vec<Spare>,
     /// Files that only reserved batches may use.
     reserve: Vec<Spare>,
+    /// Bytes of the file that the writer is about to begin.
+    in_hand: u64,
+    /// Bytes of the file that the room keeper is at.
+    making: u64,
     next_file: u64,
     kicked: bool,
     stop: bool,
@@ -63,15 +72,17 @@ struct Spares {
 impl Pool {
     pub(crate) fn new(
         segment_bytes: u32,
-        reserve_max: usize,
+        (reserve_bytes, reserve_max): (u32, usize),
         ready_max: usize,
         quota_bytes: Option<u64>,
     ) -> Self {
         Self {
             spares: Mutex::default(),
             kick: Condvar::new(),
+            made: Condvar::new(),
             starved: AtomicBool::new(false),
             segment_bytes,
+            reserve_bytes,
             reserve_max,
             ready_max: ready_max.max(1),
             quota_bytes,
@@ -82,13 +93,14 @@ impl Pool {
     pub(crate) fn adopt(&self, spare: Spare, number: u64) -> bool {
         let mut spares = lock(&self.spares);
         spares.next_file = spares.next_file.max(number + 1);
-        if spare.capacity != self.segment_bytes {
-            return false;
-        }
         self.give(&mut spares, spare)
     }
 
     fn give(&self, spares: &mut Spares, spare: Spare) -> bool {
+        if !self.is_of_use(spares, spare.capacity) {
+            return false;
+        }
+        // I8: the reserve first, so that it is there when the disk is full.
         if spares.reserve.len() < self.reserve_max {
             spares.reserve.push(spare);
         } else if spares.ready.len() < self.ready_max {
@@ -97,6 +109,13 @@ impl Pool {
             return false;
         }
         true
+    }
+
+    /// Whether there is a place for a file of this size.
+    fn is_of_use(&self, spares: &Spares, capacity: u32) -> bool {
+        let lacks = spares.reserve.len() < self.reserve_max;
+        (capacity == self.segment_bytes && (lacks || spares.ready.len() < self.ready_max))
+            || (capacity == self.reserve_bytes && lacks)
     }
 
     /// Takes a file that holds `bytes_min`, from the reserve if allowed.
@@ -111,10 +130,24 @@ impl Pool {
             }
             None => None,
         };
-        spares.ahead = true;
-        drop(spares);
-        self.kick();
+        spares.in_hand = taken.as_ref().map_or(0, |spare| u64::from(spare.capacity));
         taken
+    }
+
+    /// The file that was taken is a segment now, or gone.
+    pub(crate) fn put_down(&self) {
+        lock(&self.spares).in_hand = 0;
+    }
+
+    /// Waits until the room keeper has made the file it is at, or failed to; `false` if it is at none.
+    pub(crate) fn wait_made(&self) -> bool {
+        let mut spares = lock(&self.spares);
+        let waits = spares.making > 0;
+        while spares.making > 0 && !spares.stop {
+            let poisoned = std::sync::PoisonError::into_inner;
+            spares = self.made.wait(spares).unwrap_or_else(poisoned);
+        }
+        waits
     }
 
     /// Wakes the room keeper.
@@ -136,6 +169,7 @@ impl Pool {
     pub(crate) fn stop(&self) {
         lock(&self.spares).stop = true;
         self.kick.notify_one();
+        self.made.notify_all();
     }
 
     /// The writer found no room: nothing but a file that was made says that there is some again.
@@ -148,18 +182,16 @@ impl Pool {
         self.starved.load(Ordering::Acquire)
     }
 
-    /// Bytes that the files take.
+    /// Bytes that the files take, those included that are on their way.
     pub(crate) fn bytes(&self) -> u64 {
         let spares = lock(&self.spares);
-        spares
-            .ready
-            .iter()
-            .chain(&spares.reserve)
-            .map(|spare| u64::from(spare.capacity))
-            .sum()
+        let files = spares.ready.iter().chain(&spares.reserve);
+        let files: u64 = files.map(|spare| u64::from(spare.capacity)).sum();
+        files + spares.in_hand + spares.making
     }
 
-    fn ready_room(&self) -> u64 {
+    /// Room in the files that are ready for anybody.
+    pub(crate) fn ready_room(&self) -> u64 {
         lock(&self.spares)
             .ready
             .iter()
@@ -170,7 +202,7 @@ impl Pool {
     /// Bytes that the reserve lacks.
     fn missing_reserve_bytes(&self) -> u64 {
         let missing = self.reserve_max - lock(&self.spares).reserve.len().min(self.reserve_max);
-        missing as u64 * u64::from(self.segment_bytes)
+        missing as u64 * u64::from(self.reserve_bytes)
     }
 
     fn is_stopping(&self) -> bool {
@@ -186,9 +218,7 @@ impl Pool {
     ) -> io::Result<bool> {
         let path = {
             let mut spares = lock(&self.spares);
-            let full =
-                spares.reserve.len() >= self.reserve_max && spares.ready.len() >= self.ready_max;
-            if full || file.capacity != self.segment_bytes {
+            if !self.is_of_use(&spares, file.capacity) {
                 return Ok(false);
             }
             spares.next_file += 1;
@@ -211,27 +241,33 @@ impl Pool {
 pub(crate) enum Use {
     /// The writer waits for it.
     Now,
+    /// The writer waits for it, for a batch that may use the reserve.
+    NowReserved,
     /// The writer will need it.
     Ahead,
     Reserve,
 }
 
-/// Makes a file while the writer waits for it: of 4 MiB, or what is needed if that is more.
-pub(crate) fn make_now(shared: &Shared, bytes_min: u64) -> io::Result<Spare> {
+/// Makes a file while the writer waits for it: of 4 MiB, or what is needed if that is more. With `reserved` it may take the
+/// room that is kept for the reserve.
+pub(crate) fn make_now(shared: &Shared, bytes_min: u64, reserved: bool) -> io::Result<Spare> {
     let least = u32::try_from(bytes_min)
         .unwrap_or(u32::MAX)
         .next_multiple_of(4096);
-    fill(
+    let capacity = HASTY_BYTES.min(shared.segment_bytes).max(least);
+    let spare = fill(
         shared,
-        HASTY_BYTES.min(shared.segment_bytes).max(least),
-        Use::Now,
-    )
+        capacity,
+        if reserved { Use::NowReserved } else { Use::Now },
+    )?;
+    lock(&shared.pool.spares).in_hand = u64::from(spare.capacity);
+    Ok(spare)
 }
 
 /// Makes a zero-filled file. An error of which `is_no_room` holds means that disk or quota are full.
 pub(crate) fn fill(shared: &Shared, capacity: u32, use_as: Use) -> io::Result<Spare> {
-    let for_reserve = use_as == Use::Reserve;
-    let paced = use_as != Use::Now;
+    let for_reserve = matches!(use_as, Use::Reserve | Use::NowReserved);
+    let paced = matches!(use_as, Use::Ahead | Use::Reserve);
     let pool = &shared.pool;
     let number = {
         let mut spares = lock(&pool.spares);
@@ -248,6 +284,9 @@ pub(crate) fn fill(shared: &Shared, capacity: u32, use_as: Use) -> io::Result<Sp
         && shared.disk_bytes() + u64::from(capacity) + kept > quota
     {
         return Err(io::ErrorKind::QuotaExceeded.into());
+    }
+    if paced {
+        lock(&pool.spares).making = u64::from(capacity);
     }
     let filling = Name::Filling(number).path(&shared.dir);
     let filled = fill_file(shared, &filling, capacity, paced).and_then(|()| {
@@ -280,10 +319,8 @@ fn fill_file(
             if shared.pool.is_stopping() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            // As long as the step took: never more than half of the disk's time.
-            if shared.pool.ready_room() > 0 {
-                thread::sleep(began.elapsed().min(Duration::from_millis(20)));
-            }
+            // As long as the step took: never more than half of the disk's time, or the syncs of the writer wait for it.
+            thread::sleep(began.elapsed().min(Duration::from_millis(20)));
         }
     }
     file.sync_data()
@@ -342,15 +379,22 @@ fn top_up(shared: &Shared) -> bool {
             return true;
         }
         let lacking = pool.missing_reserve_bytes() > 0;
-        let use_as = if lacking { Use::Reserve } else { Use::Ahead };
-        match fill(shared, pool.segment_bytes, use_as) {
+        let (use_as, capacity) = if lacking {
+            (Use::Reserve, pool.reserve_bytes)
+        } else {
+            (Use::Ahead, pool.segment_bytes)
+        };
+        let filled = fill(shared, capacity, use_as);
+        let mut spares = lock(&pool.spares);
+        spares.making = 0;
+        pool.made.notify_all();
+        match filled {
             Ok(spare) => {
-                let mut spares = lock(&pool.spares);
-                // I8: the reserve first, so that it is there when the disk is full.
-                if spares.reserve.len() < pool.reserve_max {
-                    spares.reserve.push(spare);
-                } else {
-                    spares.ready.push(spare);
+                let path = spare.path.clone();
+                if !pool.give(&mut spares, spare) {
+                    drop(spares);
+                    // A recycled file took its place meanwhile.
+                    drop(shared.disk.remove(&path));
                 }
             }
             Err(error) => {

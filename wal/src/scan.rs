@@ -234,3 +234,6 @@ fn salvage_frame(seed: Seed, region: &[u8], at: usize, found: &mut Vec<Salvaged>
     }));
     Some(end)
 }
+
+#[cfg(test)]
+mod tests;

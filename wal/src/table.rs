@@ -237,3 +237,6 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
@@ -10,7 +11,7 @@ use crate::format::PAGE;
 use crate::frame::{FRAME_BYTES, Kind, seal};
 use crate::ledger::{Ledger, Parcel, Phase};
 use crate::options::SyncPolicy;
-use crate::pool::{make_now, settle};
+use crate::pool::{Spare, make_now, settle};
 use crate::segment::{Active, Position, begin};
 use crate::shared::Shared;
 use crate::signal::wake_all;
@@ -20,6 +21,11 @@ use crate::{AppendError, Seq};
 pub(crate) const MARK_BYTES: usize = 256;
 /// Once the log was idle for so long, a mark says that the last group is durable.
 const IDLE: Duration = Duration::from_millis(100);
+
+/// How often the writer gives way before a group.
+const YIELDS: u32 = 2;
+/// A group that does not fit is cut in two only if more than this part of the segment would be left empty.
+const WASTE: usize = 32;
 
 /// The thread that writes segments.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub(crate) struct Writer {
     marked: bool,
     /// Writes that failed since the last that succeeded.
     failures: u32,
+    /// Batches in the last group.
+    last_batches: u64,
     group: Vec<(u64, Parcel)>,
     places: Vec<(u64, u32)>,
     buffer: Vec<u8>,
@@ -77,6 +85,7 @@ impl Writer {
             last_sync: Instant::now(),
             marked: true,
             failures: 0,
+            last_batches: 0,
             group: Vec::new(),
             places: Vec::new(),
             buffer: Vec::new(),
@@ -149,15 +158,24 @@ impl Writer {
         {
             self.sync_late();
         }
+        self.group.clear();
+        self.buffer.clear();
+        // One large batch does not keep its room for ever.
+        self.buffer.shrink_to(2 * self.group_bytes_max);
+        self.places.clear();
         let room = if self.poisoned { 0 } else { self.room() };
         let (need, reserved) = {
             let mut ledger = self.shared.ledger();
-            self.group.clear();
-            ledger.take_group(self.group_bytes_max, room, &mut self.group);
+            // Half a group now would make two syncs of one, and of all that follow: what came back late shares no sync.
+            let whole = ledger.pending_bytes().min(self.group_bytes_max);
+            if room >= whole || room > self.active.header.capacity as usize / WASTE {
+                ledger.take_group(0, self.group_bytes_max, room, &mut self.group);
+            }
             let next = ledger.next_pending();
             next.map_or((0, true), |parcel| (parcel.bytes.len(), parcel.reserved))
         };
         if !self.group.is_empty() {
+            self.gather(room);
             self.write_group();
         } else if need > 0 {
             match self.roll(need, reserved) {
@@ -168,13 +186,38 @@ impl Writer {
         }
     }
 
+    /// Puts the frames of the group in the buffer, and of whatever was appended meanwhile. Where several were told together
+    /// by the last group they come back together: gives way a few times so that they share the sync. A lone producer
+    /// is not waited for.
+    fn gather(&mut self, room: usize) {
+        let mut yields = if self.last_batches > 1 { YIELDS } else { 0 };
+        let mut from = 0;
+        loop {
+            self.seal_from(from);
+            from = self.group.len();
+            self.shared.ledger().take_group(
+                self.buffer.len(),
+                self.group_bytes_max,
+                room,
+                &mut self.group,
+            );
+            if self.group.len() > from {
+                continue;
+            }
+            if yields == 0 || from as u64 >= self.last_batches {
+                return;
+            }
+            yields -= 1;
+            thread::yield_now();
+        }
+    }
+
     fn room(&self) -> usize {
         self.active.room().saturating_sub(MARK_BYTES)
     }
 
     /// Writes and syncs the group that was taken, then wakes who waits for it.
     fn write_group(&mut self) {
-        self.gather();
         let end = self.active.end + self.buffer.len() as u32;
         let frames = self.group.len() as u64;
         let sync = self.policy == SyncPolicy::Always;
@@ -189,6 +232,7 @@ impl Writer {
         }
         self.marked = false;
         self.failures = 0;
+        self.last_batches = frames;
         let (published, starved) = {
             let mut ledger = self.shared.ledger();
             // I1: only now, behind the sync, is any of it visible as durable.
@@ -210,24 +254,19 @@ impl Writer {
         }
     }
 
-    /// Puts the frames of the group behind each other, with their numbers and checks.
-    fn gather(&mut self) {
-        self.buffer.clear();
-        self.places.clear();
+    /// Puts frames behind each other, with their numbers and checks.
+    fn seal_from(&mut self, from: usize) {
         let seed = self.active.header.seed();
-        for (at, (lsn, parcel)) in self.group.iter().enumerate() {
+        for (at, (lsn, parcel)) in self.group.iter().enumerate().skip(from) {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(&parcel.bytes);
             let numbers = (self.next_frame + at as u64, self.synced_frame);
             let appends = parcel.steps.iter().filter(|step| step.kind == Kind::Append);
             let mut seqs = appends.flat_map(|step| step.seq.0..step.next().0);
-            seal(
-                seed,
-                &mut self.buffer[start..],
-                numbers,
-                &mut self.checks,
-                |_| Seq(seqs.next().unwrap_or_default()),
-            );
+            let frame = &mut self.buffer[start..];
+            seal(seed, frame, numbers, &mut self.checks, |_| {
+                Seq(seqs.next().unwrap_or_default())
+            });
             self.places.push((*lsn, self.active.end + start as u32));
         }
     }
@@ -310,6 +349,10 @@ impl Writer {
         let number = self.active.header.number;
         self.shared.poison_file(number);
         tracing::error!(segment = number, %error, batches = self.group.len(), "cannot write the log");
+        if no_room {
+            // Before the state is full, or the room keeper, who knows of nothing, ends it at once.
+            self.shared.pool.starve();
+        }
         let failed = {
             let mut ledger = self.shared.ledger();
             ledger.counts.poisoned_files += 1;
@@ -355,15 +398,19 @@ impl Writer {
 
     /// I8: no file can be had. What waits is refused; with `reserved`, even what may use the reserve.
     fn become_full(&mut self, reserved: bool) {
-        tracing::warn!(dir = %self.shared.dir.display(), "the log is full");
         self.shared.pool.starve();
         let failed = {
             let mut ledger = self.shared.ledger();
+            if self.shared.pool.ready_room() > 0 {
+                // A file was made ready meanwhile, and whoever waits for room may have been told.
+                return;
+            }
             if ledger.phase == Phase::Open {
                 ledger.phase = Phase::Full;
             }
             ledger.fail(|_, parcel| reserved && !is_declaration(parcel) || !parcel.reserved)
         };
+        tracing::warn!(dir = %self.shared.dir.display(), batches = failed.len(), "the log is full");
         self.tell_failed(&failed, AppendError::Full);
         if reserved {
             // Declarations of streams wait for room without anybody to tell.
@@ -413,23 +460,8 @@ impl Writer {
     }
 
     fn roll_once(&self, need: usize, reserved: bool, table: &[u8]) -> Result<Active, NoSegment> {
-        let pool = &self.shared.pool;
         let bytes_min = (crate::format::TABLE_OFFSET + table.len() + need + MARK_BYTES + 8) as u64;
-        let spare = match pool.take(bytes_min, false) {
-            Some(spare) => spare,
-            None => match make_now(&self.shared, bytes_min) {
-                Ok(spare) => spare,
-                Err(error) if is_no_room(&error) => {
-                    let kept = if reserved {
-                        pool.take(bytes_min, true)
-                    } else {
-                        None
-                    };
-                    kept.ok_or(NoSegment::NoRoom)?
-                }
-                Err(error) => return Err(NoSegment::Failed(error)),
-            },
-        };
+        let spare = self.spare(bytes_min, reserved)?;
         let position = Position {
             number: self.active.header.number + 1,
             previous: self.active.header.number,
@@ -440,6 +472,38 @@ impl Writer {
         begin(disk, dir, &spare.path, spare.capacity, position, table).map_err(|error| {
             // I7: the file failed; it is not used again, only removed if that works.
             drop(disk.remove(&spare.path));
+            self.shared.pool.put_down();
+            if is_no_room(&error) {
+                NoSegment::NoRoom
+            } else {
+                NoSegment::Failed(error)
+            }
+        })
+    }
+
+    /// A file for the next segment: one that is ready, or one made now, or one of the reserve.
+    fn spare(&self, bytes_min: u64, reserved: bool) -> Result<Spare, NoSegment> {
+        let pool = &self.shared.pool;
+        pool.go_ahead();
+        loop {
+            if let Some(spare) = pool.take(bytes_min, false) {
+                return Ok(spare);
+            }
+            match make_now(&self.shared, bytes_min, false) {
+                Ok(spare) => return Ok(spare),
+                Err(error) if !is_no_room(&error) => return Err(NoSegment::Failed(error)),
+                // The room keeper may be filling what is missing here: it is not full before that is known.
+                Err(_) if pool.wait_made() => {}
+                Err(_) => break,
+            }
+        }
+        if !reserved {
+            return Err(NoSegment::NoRoom);
+        }
+        if let Some(spare) = pool.take(bytes_min, true) {
+            return Ok(spare);
+        }
+        make_now(&self.shared, bytes_min, true).map_err(|error| {
             if is_no_room(&error) {
                 NoSegment::NoRoom
             } else {
@@ -456,6 +520,7 @@ impl Writer {
         drop(ledger.begin_segment(active));
         ledger.trimmed = true;
         drop(ledger);
+        self.shared.pool.put_down();
         self.shared.pool.kick();
     }
 }

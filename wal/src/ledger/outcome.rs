@@ -24,15 +24,17 @@ pub(crate) struct Published {
 }
 
 impl Ledger {
-    /// Takes the next batches for a group of at most `bytes_max` bytes (one batch may be larger), as long as they fit in `room`.
+    /// Takes the next batches for a group that holds `already` bytes and is to hold at most `bytes_max` (one batch alone may
+    /// be larger), as long as they fit in `room`.
     pub(crate) fn take_group(
         &mut self,
+        already: usize,
         bytes_max: usize,
         room: usize,
         group: &mut Vec<(u64, Parcel)>,
     ) {
         self.tail.skip_void();
-        let mut bytes = 0;
+        let mut bytes = already;
         let mut lsn = self.tail.taken;
         while let Some(parcel) = self.tail.parcel(lsn) {
             if !parcel.void {
