@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | `buf/{workflow}/{instance}` | stream | messages that wait for delivery ([`crate::envelope`]) |
 //! | `dlq/{workflow}` | stream | dead letters ([`crate::dead_letter`]) |
-//! | `graph/{workflow}` | stream | versions of the graph that a backlog was accepted under |
 //! | `buffer/{workflow}` | register | name of the workflow's current buffer stream |
 //! | `epoch/{workflow}` | register | epoch of the last owner, u64 |
 //! | `cursor/{workflow}/{sink}` | register | a sink's cursor ([`crate::checkpoint`]) |
+//! | `graph/{workflow}/{from}/{part}` | register | version of the graph that messages from this number on were accepted under |
 //! | `position/{workflow}/{source}` | register | a source's position |
 //! | `marks/{workflow}/{chunk}` | register | what became of 8,192 dead letters |
 //! | `node` | register | the node's random id, u64 |
@@ -25,8 +25,13 @@ pub(crate) fn dead_letter_stream(workflow: &str) -> String {
     format!("dlq/{workflow}")
 }
 
-pub(crate) fn graph_stream(workflow: &str) -> String {
-    format!("graph/{workflow}")
+pub(crate) fn graphs(workflow: &str) -> String {
+    format!("graph/{workflow}/")
+}
+
+/// Numbers are padded, so that names sort as the numbers do.
+pub(crate) fn graph_part(workflow: &str, from: u64, part: usize) -> String {
+    format!("graph/{workflow}/{from:020}/{part:04}")
 }
 
 pub(crate) fn buffer(workflow: &str) -> String {

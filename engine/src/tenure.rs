@@ -1,9 +1,9 @@
 //! Taking a workflow over: its epoch, its buffer, its cursors, its graph versions, in one atomic write.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hermod_sdk::{Position, Text};
-use hermod_wal::{Batch, Log, ReadLimit, Seq, Visibility};
+use hermod_wal::{Batch, Log};
 
 use crate::{
     buffer::{Buffer, FileBuffer, Ring, RingLimits},
@@ -237,34 +237,33 @@ fn removed_sinks(
     Ok(removed)
 }
 
-/// The graph's versions, and the record that makes the present one known.
+/// Bytes of a graph version in one register.
+const PART_BYTES: usize = 60 << 10;
+
+/// The graph's versions, and what makes the present one known.
 struct Recorded {
     compiled: Versions,
-    stream: Option<hermod_wal::StreamId>,
-    record: Option<Vec<u8>>,
-    // Records below this are of versions under which nothing waits any more.
-    trim: Option<u64>,
+    /// Registers of the present version, where it is new.
+    set: Vec<(String, Vec<u8>)>,
+    /// Registers of versions under which nothing waits any more.
+    unset: Vec<String>,
 }
 
 impl Recorded {
     fn record(&self, batch: &mut Batch) {
-        let Some(stream) = self.stream else { return };
-        if let Some(record) = &self.record {
-            batch.append(stream, record);
+        for (name, part) in &self.set {
+            batch.set(name, part);
         }
-        if let Some(trim) = self.trim {
-            batch.trim(stream, Seq(trim));
+        for name in &self.unset {
+            batch.unset(name);
         }
     }
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Version {
-    from: u64,
-    graph: GraphDocument,
-}
-
 /// Compiles the present graph and those under which a backlog was accepted.
+///
+/// They are registers and not records of a stream: a record that stays for long would hold its segment of
+/// the log, and all segments behind it.
 fn versions(
     log: &DataLog,
     plan: &WorkflowPlan,
@@ -276,59 +275,71 @@ fn versions(
         let compiled = Versions::new(vec![(0, present)]);
         return Ok(Recorded {
             compiled,
-            stream: None,
-            record: None,
-            trim: None,
+            set: Vec::new(),
+            unset: Vec::new(),
         });
     };
     let (_, end) = file.bounds();
-    let name = keys::graph_stream(&plan.id);
-    let stream = log
-        .log()
-        .stream(&name)
-        .map_err(crate::log::LogError::from)?;
-    let first = log
-        .log()
-        .bounds(stream)
-        .map_or(Seq(0), |bounds| bounds.first);
-    let limit = ReadLimit {
-        records: usize::MAX,
-        bytes: usize::MAX,
-    };
-    let records = log.log().read(stream, first, limit, Visibility::Appended);
-    let mut stored = Vec::new();
-    for record in records.map_err(|error| corrupt(&name, &error))? {
-        let version: Version =
-            serde_json::from_slice(&record.payload).map_err(|error| corrupt(&name, &error))?;
-        stored.push((record.seq.0, version));
+    let prefix = keys::graphs(&plan.id);
+    let registers = log.log().registers(&prefix);
+    let mut texts: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    // Parts are put together in the order of their names.
+    let parts: BTreeMap<_, _> = registers.iter().map(|(name, part)| (name, part)).collect();
+    for (name, part) in parts {
+        let from = version_of(name, &prefix).ok_or_else(|| corrupt(name, &"is no version"))?;
+        texts.entry(from).or_default().extend_from_slice(part);
     }
-    let changed = stored
-        .last()
-        .is_none_or(|(_, last)| last.graph != plan.graph);
+    let mut stored = Vec::new();
+    for (from, text) in texts {
+        let graph: GraphDocument =
+            serde_json::from_slice(&text).map_err(|error| corrupt(&prefix, &error))?;
+        stored.push((from, graph));
+    }
+    let changed = stored.last().is_none_or(|(_, last)| *last != plan.graph);
     // The version that accepted the lowest waiting message, and all after it, are still needed.
     let needed = stored
-        .partition_point(|(_, version)| version.from <= low)
+        .partition_point(|(from, _)| *from <= low)
         .saturating_sub(1);
-    let trim = stored.get(needed).map(|(seq, _)| *seq);
+    let kept_from = stored.get(needed).map_or(0, |(from, _)| *from);
     let mut compiled = Vec::new();
-    for (_, version) in stored.into_iter().skip(needed) {
-        let graph = compile(&version.graph, plan).map_err(|error| corrupt(&name, &error))?;
-        compiled.push((version.from, graph));
+    for (from, graph) in stored.into_iter().skip(needed) {
+        // A version under which nothing was accepted is replaced by the one that follows at its place.
+        if changed && from == end {
+            continue;
+        }
+        compiled.push((
+            from,
+            compile(&graph, plan).map_err(|error| corrupt(&prefix, &error))?,
+        ));
     }
-    let record = changed.then(|| {
+    let mut set = Vec::new();
+    if changed {
         compiled.push((end, present));
-        serde_json::to_vec(&Version {
-            from: end,
-            graph: plan.graph.clone(),
-        })
-        .unwrap_or_default()
-    });
+        let text = serde_json::to_vec(&plan.graph).unwrap_or_default();
+        for (part, bytes) in text.chunks(PART_BYTES).enumerate() {
+            set.push((keys::graph_part(&plan.id, end, part), bytes.to_vec()));
+        }
+    }
+    let outdated = |name: &String| {
+        let from = version_of(name, &prefix).unwrap_or(0);
+        let replaced = changed && from == end && !set.iter().any(|(new, _)| new == name);
+        from < kept_from || replaced
+    };
+    let unset = registers
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(outdated)
+        .collect();
     Ok(Recorded {
         compiled: Versions::new(compiled),
-        stream: Some(stream),
-        record,
-        trim,
+        set,
+        unset,
     })
+}
+
+/// Returns the first message of the version that a register belongs to.
+fn version_of(name: &str, prefix: &str) -> Option<u64> {
+    name.strip_prefix(prefix)?.split('/').next()?.parse().ok()
 }
 
 fn compile(graph: &GraphDocument, plan: &WorkflowPlan) -> Result<Arc<Graph>, hermod_sdk::Problems> {
