@@ -1,11 +1,16 @@
 //! Benches whose results machines can read.
 //!
 //! `hermod-benches wal|engine|ingest|postgres|all` measures Hermod beside a reference, the two interleaved in the same
-//! run, prints a table, and writes `target/bench/NAME.json`. On a shared machine the ratio is what counts. With
-//! `QUICK=1` each bench takes less than 45 s: good for a check, not for quoting.
+//! run, prints a table, and writes `target/bench/NAME.json`. On a shared machine the ratio is what counts.
+//!
+//! `QUICK=1` makes each bench take less than 45 s: good for a check, not for quoting. `ONLY=WORKLOAD` measures one
+//! workload and writes nothing: good for a profiler.
 
 mod case;
+mod engine;
+mod ingest;
 mod pace;
+mod postgres;
 mod raw;
 mod records;
 mod report;
@@ -20,7 +25,12 @@ use crate::{pace::Pace, report::Report};
 type Bench = fn(&Pace, &mut Report) -> anyhow::Result<()>;
 
 /// All benches, in the order in which `all` runs them.
-const BENCHES: [(&str, Bench); 1] = [("wal", wal::run)];
+const BENCHES: [(&str, Bench); 4] = [
+    ("wal", wal::run),
+    ("engine", engine::run),
+    ("ingest", ingest::run),
+    ("postgres", postgres::run),
+];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

@@ -3,22 +3,31 @@
 use std::time::Duration;
 
 /// The extent of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pace {
     /// A short run, for a check only.
     pub(crate) quick: bool,
     /// Repetitions of each measurement.
     pub(crate) runs: usize,
+    /// The one workload to measure, for looking into it.
+    pub(crate) only: Option<String>,
 }
 
 impl Pace {
-    /// Reads `QUICK`: empty and `0` are off.
+    /// Reads `QUICK`, where empty and `0` are off, and `ONLY`, the name of a workload.
     pub(crate) fn from_environment() -> Self {
         let quick = std::env::var("QUICK").is_ok_and(|text| !matches!(text.as_str(), "" | "0"));
+        let only = std::env::var("ONLY").ok().filter(|name| !name.is_empty());
         Self {
             quick,
             runs: if quick { 3 } else { 5 },
+            only,
         }
+    }
+
+    /// Returns whether a workload is to be measured.
+    pub(crate) fn wants(&self, workload: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == workload)
     }
 
     /// Returns the first for a quick run, the second for one to quote.

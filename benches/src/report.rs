@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use hermod_chaos::Machine;
+use tempfile::TempDir;
 
 use crate::{
     case::{Case, Row},
@@ -19,6 +20,7 @@ pub(crate) struct Report {
     name: &'static str,
     dir: PathBuf,
     rows: Vec<Row>,
+    whole: bool,
 }
 
 impl Report {
@@ -30,6 +32,7 @@ impl Report {
             name,
             dir,
             rows: Vec::new(),
+            whole: pace.only.is_none(),
         };
         let quick = if pace.quick { "QUICK=1 " } else { "" };
         say(&format!(
@@ -50,7 +53,7 @@ impl Report {
     }
 
     /// Makes a fresh directory on the disk that the results are for, not on a file system in memory.
-    pub(crate) fn fresh_dir(&self) -> anyhow::Result<tempfile::TempDir> {
+    pub(crate) fn fresh_dir(&self) -> anyhow::Result<TempDir> {
         let made = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(&self.dir);
@@ -85,8 +88,11 @@ impl Report {
         Ok(())
     }
 
-    /// Writes the file.
+    /// Writes the file, unless only a part was measured.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
+        if !self.whole {
+            return Ok(());
+        }
         let path = self.dir.join(format!("{}.json", self.name));
         let text = serde_json::to_string_pretty(&self.rows)?;
         fs::write(&path, text + "\n")

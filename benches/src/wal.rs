@@ -19,6 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 use crate::{
     case::Case,
     pace::Pace,
@@ -35,90 +37,143 @@ const RAW: &str = "raw-prealloc";
 /// Runs all workloads.
 pub(crate) fn run(pace: &Pace, report: &mut Report) -> anyhow::Result<()> {
     let records = records();
-    let window = pace.window();
-    let dir = report.fresh_dir()?;
-    let mut raw = Raw::create(dir.path())?;
-
-    let ours = Ours::recycling(report.fresh_dir()?, &records)?;
-    let mut case = Case::new("w1", "us p50", RAW);
-    for _ in 0..pace.runs {
-        case.sample(RAW, reference::lone(&mut raw, &records, window)?);
-        case.sample("hermod", ours.lone(&records, window)?);
-    }
-    report.add(&case)?;
-
-    for (workload, producers) in [("w2-64", 64), ("w2-256", 256)] {
-        let mut case = Case::new(workload, "records/s", RAW);
-        for _ in 0..pace.runs {
-            let rate;
-            (raw, rate) = reference::blocked(raw, &records, producers, window)?;
-            case.sample(RAW, rate);
-            case.sample("hermod", ours.blocked(&records, producers, window)?);
-        }
+    let bench = Bench {
+        pace,
+        records: &records,
+    };
+    let all: [(&'static str, Workload); 7] = [
+        ("w1", |bench, case, report| bench.lone(case, report)),
+        ("w2-64", |bench, case, report| {
+            bench.blocked(case, report, 64)
+        }),
+        ("w2-256", |bench, case, report| {
+            bench.blocked(case, report, 256)
+        }),
+        ("w2p-256", |bench, case, report| {
+            bench.in_flight(case, report)
+        }),
+        ("w3-64", |bench, case, report| bench.bulk(case, report)),
+        ("w4", |bench, case, report| bench.reopened(case, report)),
+        ("w5-64", |bench, case, report| bench.consumed(case, report)),
+    ];
+    for (name, workload) in all.into_iter().filter(|(name, _)| pace.wants(name)) {
+        let unit = match name {
+            "w1" => "us p50",
+            "w3-64" | "w4" => "MB/s",
+            _ => "records/s",
+        };
+        let mut case = Case::new(name, unit, RAW);
+        workload(&bench, &mut case, report)?;
         report.add(&case)?;
     }
-
-    let mut case = Case::new("w2p-256", "records/s", RAW);
-    for _ in 0..pace.runs {
-        let rate;
-        (raw, rate) = reference::in_flight(raw, &records, 256, window)?;
-        case.sample(RAW, rate);
-        case.sample("hermod", ours.in_flight(&records, 256, window)?);
-    }
-    report.add(&case)?;
-    ours.close()?;
-
-    bulk(pace, report, &records)?;
-    reopened(pace, report, &records)?;
-
-    let ours = Ours::recycling(report.fresh_dir()?, &records)?;
-    let mut case = Case::new("w5-64", "records/s", RAW);
-    for _ in 0..pace.runs {
-        case.sample(RAW, reference::batches(&mut raw, &records, window)?);
-        case.sample("hermod", ours.consumed(&records, window)?);
-    }
-    report.add(&case)?;
-    ours.close()
+    Ok(())
 }
 
-/// `w3-64`: 256 MiB in calls of 64 records.
-fn bulk(pace: &Pace, report: &mut Report, records: &[Vec<u8>]) -> anyhow::Result<()> {
-    let calls = (256 << 20) / (64 * RECORD_BYTES);
-    let dir = report.fresh_dir()?;
-    let mut raw = Raw::sized(dir.path(), 288 << 20)?;
-    let mut ours = Ours::recycling_unsynced(report.fresh_dir()?, records)?;
-    let mut case = Case::new("w3-64", "MB/s", RAW);
-    for _ in 0..pace.runs {
-        case.sample(RAW, reference::bulk(&mut raw, records, calls)?);
-        let rate;
-        (ours, rate) = ours.bulk(records, calls)?;
-        case.sample("hermod", rate);
-    }
-    ours.close()?;
-    report.add(&case)
+type Workload = fn(&Bench<'_>, &mut Case, &Report) -> anyhow::Result<()>;
+
+struct Bench<'a> {
+    pace: &'a Pace,
+    records: &'a [Vec<u8>],
 }
 
-/// `w4`: what a restart costs with a backlog, once everything was read.
-fn reopened(pace: &Pace, report: &mut Report, records: &[Vec<u8>]) -> anyhow::Result<()> {
-    let count = pace.pick(512 << 20, 2 << 30) / RECORD_BYTES;
-    let dir = report.fresh_dir()?;
-    let mut raw = Raw::sized(dir.path(), count as u64 * (RECORD_BYTES as u64 + 16))?;
-    reference::fill(&mut raw, records, count)?;
-    let ours = Ours::fresh(report.fresh_dir()?)?;
-    ours.fill(records, count)?;
-    let mut ours = ours.close_and_keep()?;
-    let mut case = Case::new("w4", "MB/s", RAW);
-    // The first one warms the page cache.
-    for run in 0..=pace.runs {
-        let theirs = reference::scan(&raw, count)?;
-        let rate;
-        (ours, rate) = ours.scan(count)?;
-        if run > 0 {
-            case.sample(RAW, theirs);
+impl Bench<'_> {
+    fn lone(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let (records, window) = (self.records, self.pace.window());
+        let (mut raw, ours, _dir) = self.both(report)?;
+        for _ in 0..self.pace.runs {
+            case.sample(RAW, reference::lone(&mut raw, records, window)?);
+            case.sample("hermod", ours.lone(records, window)?);
+        }
+        ours.close()
+    }
+
+    fn blocked(&self, case: &mut Case, report: &Report, producers: usize) -> anyhow::Result<()> {
+        let (records, window) = (self.records, self.pace.window());
+        let (mut raw, ours, _dir) = self.both(report)?;
+        for _ in 0..self.pace.runs {
+            let rate;
+            (raw, rate) = reference::blocked(raw, records, producers, window)?;
+            case.sample(RAW, rate);
+            case.sample("hermod", ours.blocked(records, producers, window)?);
+        }
+        ours.close()
+    }
+
+    fn in_flight(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let (records, window) = (self.records, self.pace.window());
+        let (mut raw, ours, _dir) = self.both(report)?;
+        for _ in 0..self.pace.runs {
+            let rate;
+            (raw, rate) = reference::in_flight(raw, records, 256, window)?;
+            case.sample(RAW, rate);
+            case.sample("hermod", ours.in_flight(records, 256, window)?);
+        }
+        ours.close()
+    }
+
+    /// 256 MiB in calls of 64 records.
+    fn bulk(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let calls = (256 << 20) / (64 * RECORD_BYTES);
+        let dir = report.fresh_dir()?;
+        let mut raw = Raw::sized(dir.path(), 288 << 20)?;
+        let mut ours = Ours::recycling_unsynced(report.fresh_dir()?, self.records)?;
+        settle();
+        for _ in 0..self.pace.runs {
+            case.sample(RAW, reference::bulk(&mut raw, self.records, calls)?);
+            let rate;
+            (ours, rate) = ours.bulk(self.records, calls)?;
             case.sample("hermod", rate);
         }
+        ours.close()
     }
-    report.add(&case)
+
+    /// What a restart costs with a backlog, once everything was read.
+    fn reopened(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let count = self.pace.pick(512 << 20, 2 << 30) / RECORD_BYTES;
+        let dir = report.fresh_dir()?;
+        let mut raw = Raw::sized(dir.path(), count as u64 * (RECORD_BYTES as u64 + 16))?;
+        reference::fill(&mut raw, self.records, count)?;
+        let ours = Ours::fresh(report.fresh_dir()?)?;
+        ours.fill(self.records, count)?;
+        let mut ours = ours.close_and_keep()?;
+        settle();
+        // The first one warms the page cache.
+        for run in 0..=self.pace.runs {
+            let theirs = reference::scan(&raw, count)?;
+            let rate;
+            (ours, rate) = ours.scan(count)?;
+            if run > 0 {
+                case.sample(RAW, theirs);
+                case.sample("hermod", rate);
+            }
+        }
+        Ok(())
+    }
+
+    fn consumed(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let (records, window) = (self.records, self.pace.window());
+        let (mut raw, ours, _dir) = self.both(report)?;
+        for _ in 0..self.pace.runs {
+            case.sample(RAW, reference::batches(&mut raw, records, window)?);
+            case.sample("hermod", ours.consumed(records, window)?);
+        }
+        ours.close()
+    }
+
+    /// The reference and the log, each in a fresh directory, on a quiet disk.
+    fn both(&self, report: &Report) -> anyhow::Result<(Raw, Ours, TempDir)> {
+        let dir = report.fresh_dir()?;
+        let raw = Raw::create(dir.path())?;
+        let ours = Ours::recycling(report.fresh_dir()?, self.records)?;
+        settle();
+        Ok((raw, ours, dir))
+    }
+}
+
+/// Lets the disk finish what preparations and deleted files left it to do.
+fn settle() {
+    rustix::fs::sync();
+    std::thread::sleep(Duration::from_millis(500));
 }
 
 /// Megabytes (10^6) of payload per second.
