@@ -149,13 +149,27 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
 
 /// Returns the ids as JSON: `{"id": …}` for the usual one, `{"ids": […]}` otherwise.
 fn ids(messages: &[Message]) -> String {
-    let quoted = |message: &Message| serde_json::Value::from(&*message.id).to_string();
-    match messages {
-        [one] => format!("{{\"id\":{}}}", quoted(one)),
-        several => {
-            let list: Vec<_> = several.iter().map(quoted).collect();
-            format!("{{\"ids\":[{}]}}", list.join(","))
+    let mut text = String::with_capacity(16 + 48 * messages.len());
+    let several = messages.len() != 1;
+    text += if several { r#"{"ids":["# } else { r#"{"id":"# };
+    for (index, message) in messages.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
         }
+        push_quoted(&message.id, &mut text);
+    }
+    text += if several { "]}" } else { "}" };
+    text
+}
+
+fn push_quoted(id: &str, text: &mut String) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if id.bytes().all(plain) {
+        text.push('"');
+        text.push_str(id);
+        text.push('"');
+    } else {
+        text.push_str(&serde_json::Value::from(id).to_string());
     }
 }
 

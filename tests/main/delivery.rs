@@ -215,3 +215,29 @@ fn standalone_runs_every_document_of_its_directory_side_by_side() {
     assert_eq!(lines(&directory.path().join("two.ndjson")), ["to two"]);
     assert!(!directory.path().join("out.ndjson").exists());
 }
+
+#[test]
+fn a_missing_idempotency_key_is_warned_about_where_keys_are_required() {
+    let directory = directory_with(&webhook_to_file());
+    let arguments = ["run", "w.json", "--idempotency-required"];
+    let node = Node::start(directory.path(), &arguments);
+    let mut client = Client::connect(node.address).unwrap();
+    let answer = client
+        .post("in", "Idempotency-Key: k-1\r\n", b"with")
+        .unwrap();
+    assert_eq!(answer.json()["id"], "k-1");
+    assert!(!node.errors().contains("idempotency"), "{}", node.errors());
+    assert_eq!(client.post("in", "", b"without").unwrap().status, 200);
+    wait_for("the warning", || {
+        node.errors().contains("idempotency key").then_some(())
+    });
+    let metrics = text(&get(node.address, "/metrics").body);
+    for name in [
+        "hermod_idempotency_keys_total",
+        "hermod_idempotency_missing_total",
+    ] {
+        let line = format!("{name}{{workflow_id=\"orders\"}} 1");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+    node.stop();
+}
