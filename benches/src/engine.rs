@@ -25,9 +25,10 @@ use crate::{
     raw::{Grouped, Raw},
     records::records,
     report::{Report, say},
+    steady,
 };
 
-use memory::{Memory, Null};
+use memory::{Extent, Memory, Null};
 
 /// Messages of one repetition of `ram`.
 const RAM_MESSAGES: u64 = 2_000_000;
@@ -61,17 +62,17 @@ pub(crate) fn run(pace: &Pace, report: &mut Report) -> anyhow::Result<()> {
         say("the Go program of this name, RAM ring, on such a machine: 24,900 messages/s")?;
     }
     if pace.wants("durable") {
-        let count = pace.pick(300_000, 1_000_000);
+        let lasts = pace.pick(Duration::from_secs(1), Duration::from_secs(5));
         let raw_dir = report.fresh_dir()?;
         let mut raw = Raw::create(raw_dir.path())?;
         let mut case = Case::new("durable", "messages/s", "raw-prealloc");
         for _ in 0..pace.runs {
             let rate;
-            (raw, rate) = in_flight(raw, count)?;
+            (raw, rate) = in_flight(raw, lasts)?;
             case.sample("raw-prealloc", rate);
             case.sample(
                 "hermod",
-                durable(&runtime, report, messages.clone(), count)?,
+                durable(&runtime, report, messages.clone(), lasts)?,
             );
         }
         report.add(&case)?;
@@ -94,8 +95,8 @@ async fn ram(messages: Arc<Vec<Message>>, count: u64) -> anyhow::Result<f64> {
         messages: 16 * 1024,
         bytes: 64 << 20,
     };
-    let memory = Arc::new(Memory::new(messages, count, u64::MAX));
-    run_to_end(&engine, buffer, Level::Delivered, &memory, count).await
+    let memory = Arc::new(Memory::new(messages, Extent::Messages(count), u64::MAX));
+    run_to_end(&engine, buffer, Level::Delivered, &memory).await
 }
 
 /// The engine on a log of its own in a fresh directory.
@@ -103,24 +104,20 @@ fn durable(
     runtime: &Runtime,
     report: &Report,
     messages: Arc<Vec<Message>>,
-    count: u64,
+    lasts: Duration,
 ) -> anyhow::Result<f64> {
     let dir = report.fresh_dir()?;
     let log = Log::open(Options::new(dir.path().join("log")))?;
-    // Its files are made ahead in the background; a node that runs has them already.
-    std::thread::sleep(Duration::from_millis(500));
-    let engine = Engine::new(EngineOptions {
+    let stream = log.stream("warm-up")?;
+    steady::reach(&log, stream, &records())?;
+    let options = EngineOptions {
         log: Some(log.clone()),
         ..EngineOptions::default()
-    });
-    let memory = Arc::new(Memory::new(messages, count, IN_FLIGHT));
-    let rate = runtime.block_on(run_to_end(
-        &engine,
-        BufferPlan::File,
-        Level::Durable,
-        &memory,
-        count,
-    ))?;
+    };
+    let engine = Engine::new(options);
+    let memory = Arc::new(Memory::new(messages, Extent::Time(lasts), IN_FLIGHT));
+    let run = run_to_end(&engine, BufferPlan::File, Level::Durable, &memory);
+    let rate = runtime.block_on(run)?;
     drop(engine);
     log.close()?;
     Ok(rate)
@@ -132,34 +129,30 @@ async fn run_to_end(
     buffer: BufferPlan,
     level: Level,
     memory: &Arc<Memory>,
-    count: u64,
 ) -> anyhow::Result<f64> {
     let null = Arc::new(Null::default());
-    let workflow = engine
-        .start(plan::plan(buffer, level, memory.clone(), null.clone()))
-        .await?;
-    let ended = workflow.ended().await;
+    let plan = plan::plan(buffer, level, memory.clone(), null.clone());
+    let ended = engine.start(plan).await?.ended().await;
     let finished = Instant::now();
     if let Ended::Failed { error } = ended {
         bail!("the workflow failed: {error}");
     }
+    let (count, delivered) = (memory.handed_out(), null.count());
     ensure!(
-        null.count() == count,
-        "{} of {count} messages were delivered",
-        null.count()
+        delivered == count,
+        "{delivered} of {count} messages were delivered"
     );
+    let acknowledged = memory.acknowledged();
     ensure!(
-        memory.acknowledged() == count,
-        "{} of {count} messages were acknowledged",
-        memory.acknowledged()
+        acknowledged == count,
+        "{acknowledged} of {count} messages were acknowledged"
     );
-    let opened = memory.opened_at()?;
-    Ok(count as f64 / (finished - opened).as_secs_f64())
+    Ok(count as f64 / (finished - memory.opened_at()?).as_secs_f64())
 }
 
 /// What a channel between two tasks gives: the same reads, no engine.
 async fn channel(messages: Arc<Vec<Message>>, count: u64) -> anyhow::Result<f64> {
-    let mut source = Memory::new(messages, count, u64::MAX).source();
+    let mut source = Memory::new(messages, Extent::Messages(count), u64::MAX).source();
     let (sender, mut receiver) = mpsc::channel::<Vec<Message>>(CHANNEL_BATCHES);
     let started = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -189,19 +182,20 @@ async fn channel(messages: Arc<Vec<Message>>, count: u64) -> anyhow::Result<f64>
     Ok(count as f64 / started.elapsed().as_secs_f64())
 }
 
-/// So many records, 256 of them in flight, on the raw device.
-fn in_flight(raw: Raw, count: u64) -> anyhow::Result<(Raw, f64)> {
+/// Records on the raw device, 256 of them in flight.
+fn in_flight(raw: Raw, lasts: Duration) -> anyhow::Result<(Raw, f64)> {
     let records = records();
     let grouped = Grouped::start(raw);
     let submitter = grouped.submitter();
     let started = Instant::now();
     let (mut appended, mut durable) = (0, 0);
-    while durable < count {
-        while appended < count && appended - durable < IN_FLIGHT {
+    while started.elapsed() < lasts {
+        while appended - durable < IN_FLIGHT {
             appended = submitter.append(&records[appended as usize % records.len()]);
         }
         durable = submitter.wait(durable + 1);
     }
-    let rate = count as f64 / started.elapsed().as_secs_f64();
+    submitter.wait(appended);
+    let rate = appended as f64 / started.elapsed().as_secs_f64();
     Ok((grouped.finish()?, rate))
 }

@@ -14,6 +14,7 @@ mod postgres;
 mod raw;
 mod records;
 mod report;
+mod steady;
 mod wal;
 
 use std::process::ExitCode;

@@ -14,10 +14,7 @@
 mod ours;
 mod reference;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -37,82 +34,129 @@ const RAW: &str = "raw-prealloc";
 /// Runs all workloads.
 pub(crate) fn run(pace: &Pace, report: &mut Report) -> anyhow::Result<()> {
     let records = records();
-    let bench = Bench {
+    let mut bench = Bench {
         pace,
         records: &records,
+        steady: None,
     };
-    let all: [(&'static str, Workload); 7] = [
-        ("w1", |bench, case, report| bench.lone(case, report)),
-        ("w2-64", |bench, case, report| {
+    let all: [(&'static str, &'static str, Workload); 7] = [
+        ("w1", "us p50", |bench, case, report| {
+            bench.lone(case, report)
+        }),
+        ("w2-64", "records/s", |bench, case, report| {
             bench.blocked(case, report, 64)
         }),
-        ("w2-256", |bench, case, report| {
+        ("w2-256", "records/s", |bench, case, report| {
             bench.blocked(case, report, 256)
         }),
-        ("w2p-256", |bench, case, report| {
+        ("w2p-256", "records/s", |bench, case, report| {
             bench.in_flight(case, report)
         }),
-        ("w3-64", |bench, case, report| bench.bulk(case, report)),
-        ("w4", |bench, case, report| bench.reopened(case, report)),
-        ("w5-64", |bench, case, report| bench.consumed(case, report)),
+        ("w5-64", "records/s", |bench, case, report| {
+            bench.consumed(case, report)
+        }),
+        ("w3-64", "MB/s", |bench, case, report| {
+            bench.bulk(case, report)
+        }),
+        ("w4", "MB/s", |bench, case, report| {
+            bench.reopened(case, report)
+        }),
     ];
-    for (name, workload) in all.into_iter().filter(|(name, _)| pace.wants(name)) {
-        let unit = match name {
-            "w1" => "us p50",
-            "w3-64" | "w4" => "MB/s",
-            _ => "records/s",
-        };
+    for (name, unit, workload) in all.into_iter().filter(|(name, ..)| pace.wants(name)) {
         let mut case = Case::new(name, unit, RAW);
-        workload(&bench, &mut case, report)?;
+        workload(&mut bench, &mut case, report)?;
         report.add(&case)?;
     }
     Ok(())
 }
 
-type Workload = fn(&Bench<'_>, &mut Case, &Report) -> anyhow::Result<()>;
+type Workload = fn(&mut Bench<'_>, &mut Case, &Report) -> anyhow::Result<()>;
 
 struct Bench<'a> {
     pace: &'a Pace,
     records: &'a [Vec<u8>],
+    steady: Option<Steady>,
+}
+
+/// Both sides in their steady state, made once for the workloads that do not need another one.
+struct Steady {
+    raw: Raw,
+    ours: Ours,
+    _dir: TempDir,
 }
 
 impl Bench<'_> {
-    fn lone(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+    fn lone(&mut self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
         let (records, window) = (self.records, self.pace.window());
-        let (mut raw, ours, _dir) = self.both(report)?;
+        let mut steady = self.take_steady(report)?;
         for _ in 0..self.pace.runs {
-            case.sample(RAW, reference::lone(&mut raw, records, window)?);
-            case.sample("hermod", ours.lone(records, window)?);
+            case.sample(RAW, reference::lone(&mut steady.raw, records, window)?);
+            case.sample("hermod", steady.ours.lone(records, window)?);
         }
-        ours.close()
+        self.steady = Some(steady);
+        Ok(())
     }
 
-    fn blocked(&self, case: &mut Case, report: &Report, producers: usize) -> anyhow::Result<()> {
+    fn blocked(
+        &mut self,
+        case: &mut Case,
+        report: &Report,
+        producers: usize,
+    ) -> anyhow::Result<()> {
         let (records, window) = (self.records, self.pace.window());
-        let (mut raw, ours, _dir) = self.both(report)?;
+        let mut steady = self.take_steady(report)?;
         for _ in 0..self.pace.runs {
             let rate;
-            (raw, rate) = reference::blocked(raw, records, producers, window)?;
+            (steady.raw, rate) = reference::blocked(steady.raw, records, producers, window)?;
             case.sample(RAW, rate);
-            case.sample("hermod", ours.blocked(records, producers, window)?);
+            case.sample("hermod", steady.ours.blocked(records, producers, window)?);
         }
-        ours.close()
+        self.steady = Some(steady);
+        Ok(())
     }
 
-    fn in_flight(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+    fn in_flight(&mut self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
         let (records, window) = (self.records, self.pace.window());
-        let (mut raw, ours, _dir) = self.both(report)?;
+        let mut steady = self.take_steady(report)?;
         for _ in 0..self.pace.runs {
             let rate;
-            (raw, rate) = reference::in_flight(raw, records, 256, window)?;
+            (steady.raw, rate) = reference::in_flight(steady.raw, records, 256, window)?;
             case.sample(RAW, rate);
-            case.sample("hermod", ours.in_flight(records, 256, window)?);
+            case.sample("hermod", steady.ours.in_flight(records, 256, window)?);
         }
-        ours.close()
+        self.steady = Some(steady);
+        Ok(())
+    }
+
+    fn consumed(&mut self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        let (records, window) = (self.records, self.pace.window());
+        let mut steady = self.take_steady(report)?;
+        for _ in 0..self.pace.runs {
+            case.sample(RAW, reference::batches(&mut steady.raw, records, window)?);
+            case.sample("hermod", steady.ours.consumed(records, window)?);
+        }
+        self.steady = Some(steady);
+        Ok(())
+    }
+
+    fn take_steady(&mut self, report: &Report) -> anyhow::Result<Steady> {
+        if let Some(steady) = self.steady.take() {
+            return Ok(steady);
+        }
+        let dir = report.fresh_dir()?;
+        let raw = Raw::create(dir.path())?;
+        let ours = Ours::recycling(report.fresh_dir()?, self.records)?;
+        settle();
+        Ok(Steady {
+            raw,
+            ours,
+            _dir: dir,
+        })
     }
 
     /// 256 MiB in calls of 64 records.
-    fn bulk(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+    fn bulk(&mut self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        self.steady = None;
         let calls = (256 << 20) / (64 * RECORD_BYTES);
         let dir = report.fresh_dir()?;
         let mut raw = Raw::sized(dir.path(), 288 << 20)?;
@@ -128,7 +172,8 @@ impl Bench<'_> {
     }
 
     /// What a restart costs with a backlog, once everything was read.
-    fn reopened(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+    fn reopened(&mut self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
+        self.steady = None;
         let count = self.pace.pick(512 << 20, 2 << 30) / RECORD_BYTES;
         let dir = report.fresh_dir()?;
         let mut raw = Raw::sized(dir.path(), count as u64 * (RECORD_BYTES as u64 + 16))?;
@@ -148,25 +193,6 @@ impl Bench<'_> {
             }
         }
         Ok(())
-    }
-
-    fn consumed(&self, case: &mut Case, report: &Report) -> anyhow::Result<()> {
-        let (records, window) = (self.records, self.pace.window());
-        let (mut raw, ours, _dir) = self.both(report)?;
-        for _ in 0..self.pace.runs {
-            case.sample(RAW, reference::batches(&mut raw, records, window)?);
-            case.sample("hermod", ours.consumed(records, window)?);
-        }
-        ours.close()
-    }
-
-    /// The reference and the log, each in a fresh directory, on a quiet disk.
-    fn both(&self, report: &Report) -> anyhow::Result<(Raw, Ours, TempDir)> {
-        let dir = report.fresh_dir()?;
-        let raw = Raw::create(dir.path())?;
-        let ours = Ours::recycling(report.fresh_dir()?, self.records)?;
-        settle();
-        Ok((raw, ours, dir))
     }
 }
 
@@ -204,23 +230,4 @@ fn timed(
         one(latencies.len())?;
         latencies.push(before.elapsed());
     }
-}
-
-/// Bounds what is in flight: pops from the front what is done, and waits for the oldest when there is no room.
-fn make_room<T>(
-    in_flight: &mut VecDeque<T>,
-    most: usize,
-    is_done: impl Fn(&T) -> bool,
-    wait: impl FnOnce(T) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    if in_flight.len() < most {
-        return Ok(());
-    }
-    if let Some(oldest) = in_flight.pop_front() {
-        wait(oldest)?;
-    }
-    while in_flight.front().is_some_and(&is_done) {
-        in_flight.pop_front();
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -46,41 +46,60 @@ pub(super) const SPEC: Spec = Spec {
     partial: false,
 };
 
-/// A source of so many messages, so many of them unacknowledged at a time.
+/// When a source comes to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Extent {
+    /// After so many messages.
+    Messages(u64),
+    /// When so much time has passed since it was opened.
+    Time(Duration),
+}
+
+/// A source with an end, and with so many of its messages unacknowledged at a time.
 pub(super) struct Memory {
     messages: Arc<Vec<Message>>,
-    count: u64,
+    extent: Extent,
     in_flight_max: u64,
-    acknowledged: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     opened: OnceLock<Instant>,
 }
 
+#[derive(Default)]
+struct Counts {
+    handed_out: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
 impl Memory {
-    pub(super) fn new(messages: Arc<Vec<Message>>, count: u64, in_flight_max: u64) -> Self {
-        let (acknowledged, opened) = (Arc::default(), OnceLock::new());
+    pub(super) fn new(messages: Arc<Vec<Message>>, extent: Extent, in_flight_max: u64) -> Self {
+        let (counts, opened) = (Arc::default(), OnceLock::new());
         Self {
             messages,
-            count,
+            extent,
             in_flight_max,
-            acknowledged,
+            counts,
             opened,
         }
     }
 
     /// Opens the source at its beginning.
     pub(super) fn source(&self) -> impl Source + 'static {
-        self.opened.get_or_init(Instant::now);
         Reading {
             messages: self.messages.clone(),
             next: 0,
-            count: self.count,
+            extent: self.extent,
+            opened: *self.opened.get_or_init(Instant::now),
             in_flight_max: self.in_flight_max,
-            acknowledged: self.acknowledged.clone(),
+            counts: self.counts.clone(),
         }
     }
 
+    pub(super) fn handed_out(&self) -> u64 {
+        self.counts.handed_out.load(Ordering::Acquire)
+    }
+
     pub(super) fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::Acquire)
+        self.counts.acknowledged.load(Ordering::Acquire)
     }
 
     /// Returns when the source was opened.
@@ -110,18 +129,31 @@ impl SourceFactory for Memory {
 struct Reading {
     messages: Arc<Vec<Message>>,
     next: u64,
-    count: u64,
+    extent: Extent,
+    opened: Instant,
     in_flight_max: u64,
-    acknowledged: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+impl Reading {
+    /// Returns how many messages are left, as far as that is known.
+    fn left(&self) -> u64 {
+        match self.extent {
+            Extent::Messages(count) => count - self.next,
+            Extent::Time(lasts) if self.opened.elapsed() >= lasts => 0,
+            Extent::Time(_) => u64::MAX,
+        }
+    }
 }
 
 #[async_trait]
 impl Source for Reading {
     async fn read(&mut self, limit: ReadLimit) -> Result<Read, ConnectorError> {
-        if self.next == self.count {
+        let left = self.left();
+        if left == 0 {
             return Ok(Read::End);
         }
-        let in_flight = self.next - self.acknowledged.load(Ordering::Acquire);
+        let in_flight = self.next - self.counts.acknowledged.load(Ordering::Acquire);
         let room = self.in_flight_max - in_flight;
         if room == 0 {
             // Only an acknowledgement makes room, and that is given to this very source: the caller has to stop this
@@ -130,10 +162,13 @@ impl Source for Reading {
         }
         let size = self.messages[0].size();
         let most = limit.messages.min((limit.bytes / size).max(1)) as u64;
-        let end = self.next + most.min(room).min(self.count - self.next);
+        // A window is given out in parts, as it becomes free, so that one is written while another is synced.
+        let part = (self.in_flight_max / 4).max(1);
+        let end = self.next + most.min(room).min(part).min(left);
         let at = |n: u64| self.messages[n as usize % self.messages.len()].clone();
         let messages = (self.next..end).map(at).collect();
         self.next = end;
+        self.counts.handed_out.store(end, Ordering::Release);
         Ok(Read::Batch(SourceBatch {
             messages,
             position: Position::encode(1, &Index(end)),
@@ -143,7 +178,7 @@ impl Source for Reading {
     async fn acknowledge(&mut self, position: &Position) -> Result<(), ConnectorError> {
         // A position that is not ours must not pass for an acknowledgement: the count at the end tells.
         if let Ok(Index(index)) = position.decode() {
-            self.acknowledged.fetch_max(index, Ordering::Release);
+            self.counts.acknowledged.fetch_max(index, Ordering::Release);
         }
         Ok(())
     }

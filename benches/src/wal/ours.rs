@@ -9,20 +9,14 @@ use std::{
 };
 
 use anyhow::{anyhow, ensure};
-use hermod_wal::{Batch, Log, Options, ReadLimit, Seq, StreamId, SyncPolicy, Ticket};
+use hermod_wal::{Batch, Log, Options, ReadLimit, Seq, StreamId, SyncPolicy};
 use tempfile::TempDir;
 
-use super::{make_room, median_us, megabytes, timed};
-use crate::records::RECORD_BYTES;
-
-/// What an operation adds to its record in a batch.
-const OPERATION_BYTES: usize = 24;
-
-/// Records in the segments that a warm-up fills: four of the default size.
-const WARM_UP_RECORDS: usize = (256 << 20) / RECORD_BYTES;
-
-/// Calls of 64 records in flight where a workload has no limit of its own: 8 MiB, half of what the log takes.
-const CALLS_IN_FLIGHT: usize = (8 << 20) / (64 * RECORD_BYTES);
+use super::{median_us, megabytes, timed};
+use crate::{
+    records::RECORD_BYTES,
+    steady::{self, CALLS_IN_FLIGHT, OPERATION_BYTES, make_room, wait},
+};
 
 /// A log with one stream.
 pub(super) struct Ours {
@@ -61,8 +55,7 @@ impl Ours {
     }
 
     fn warmed(self, records: &[Vec<u8>]) -> anyhow::Result<Self> {
-        self.fill(records, WARM_UP_RECORDS)?;
-        self.consume()?;
+        steady::reach(&self.log, self.stream, records)?;
         Ok(self)
     }
 
@@ -75,30 +68,13 @@ impl Ours {
         Ok(Closed { dir: self.dir })
     }
 
-    /// Appends `count` records in batches of 64 and waits until all are durable.
+    /// Writes what `w4` reads.
     pub(super) fn fill(&self, records: &[Vec<u8>], count: usize) -> anyhow::Result<()> {
-        let mut tickets = VecDeque::new();
-        for call in 0..count / 64 {
-            make_room(&mut tickets, CALLS_IN_FLIGHT, is_done, wait)?;
-            tickets.push_back(self.log.append(self.batch(records, call))?);
-        }
-        tickets
-            .into_iter()
-            .try_for_each(|ticket| Ok(ticket.wait().map(drop)?))
+        steady::fill(&self.log, self.stream, records, count)
     }
 
-    /// Trims all that is there, as the consumer of a measurement would have, so that its files are used again.
     fn consume(&self) -> anyhow::Result<()> {
-        let bounds = self
-            .log
-            .bounds(self.stream)
-            .ok_or_else(|| anyhow!("the stream is gone"))?;
-        let mut batch = Batch::new();
-        batch.trim(self.stream, bounds.next);
-        self.log.append(batch)?.wait()?;
-        // Recycling goes on in the background, out of the measurement.
-        thread::sleep(Duration::from_millis(100));
-        Ok(())
+        steady::consume(&self.log, self.stream)
     }
 
     /// `w1`.
@@ -161,7 +137,7 @@ impl Ours {
                 tickets.push_back(self.log.append(batch)?);
                 appended += 1;
             }
-            make_room(&mut tickets, most, is_done, wait)?;
+            make_room(&mut tickets, most)?;
         }
         tickets.into_iter().try_for_each(wait)?;
         Ok(appended as f64 / started.elapsed().as_secs_f64())
@@ -173,8 +149,8 @@ impl Ours {
         let started = Instant::now();
         let mut tickets = VecDeque::new();
         for call in 0..calls {
-            make_room(&mut tickets, CALLS_IN_FLIGHT, is_done, wait)?;
-            tickets.push_back(self.log.append(self.batch(records, call))?);
+            make_room(&mut tickets, CALLS_IN_FLIGHT)?;
+            tickets.push_back(self.log.append(steady::batch(self.stream, records, call))?);
         }
         tickets.into_iter().try_for_each(wait)?;
         // Closing is what syncs a log that leaves it to the system.
@@ -194,7 +170,9 @@ impl Ours {
         let count = thread::scope(|scope| {
             let consumer = scope.spawn(|| self.read_and_trim(from, &produced));
             let appended = timed(window, |call| {
-                self.log.append(self.batch(records, call))?.wait()?;
+                self.log
+                    .append(steady::batch(self.stream, records, call))?
+                    .wait()?;
                 Ok(())
             });
             produced.store(true, Ordering::Release);
@@ -243,14 +221,6 @@ impl Ours {
         batch.append(self.stream, record);
         batch
     }
-
-    fn batch(&self, records: &[Vec<u8>], call: usize) -> Batch {
-        let mut batch = Batch::with_capacity(64 * (RECORD_BYTES + OPERATION_BYTES));
-        for n in call * 64..(call + 1) * 64 {
-            batch.append(self.stream, &records[n % records.len()]);
-        }
-        batch
-    }
 }
 
 impl Closed {
@@ -281,13 +251,4 @@ fn place(dir: &TempDir) -> PathBuf {
 fn unsynced(options: &mut Options) {
     options.sync = SyncPolicy::Os;
     options.spare_segments = 6;
-}
-
-fn is_done(ticket: &Ticket) -> bool {
-    ticket.outcome().is_some()
-}
-
-fn wait(ticket: Ticket) -> anyhow::Result<()> {
-    ticket.wait()?;
-    Ok(())
 }
