@@ -132,3 +132,38 @@ where
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    async fn receive(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Held>, Status> {
+        let held = Arc::new(Held::new(Arc::clone(budget)));
+        let body = Full::new(Bytes::from(vec![0; bytes]));
+        Counted::new(body, Arc::clone(&held)).collect().await?;
+        Ok(held)
+    }
+
+    #[tokio::test]
+    async fn i9_all_calls_together_hold_so_much_and_no_more() {
+        let budget = Arc::new(Budget::default());
+        let mut held = Vec::new();
+        let refused = loop {
+            match receive(&budget, BODY_BYTES_MAX).await {
+                Ok(one) => held.push(one),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(held.len(), BYTES_MAX / (BODY_BYTES_MAX - FREE_BYTES));
+        assert!(refused.metadata().contains_key(service::REFUSED));
+
+        // A heartbeat goes through all the same.
+        receive(&budget, FREE_BYTES).await.unwrap();
+        held.pop();
+        held.push(receive(&budget, BODY_BYTES_MAX).await.unwrap());
+        held.clear();
+        assert_eq!(budget.used.load(Ordering::Relaxed), 0, "all is given back");
+    }
+}
