@@ -92,8 +92,6 @@ fn pages_with_links() -> Vec<PathBuf> {
     for path in [
         "README.md",
         "CONTRIBUTING.md",
-        "storage/README.md",
-        "proto/README.md",
         "ui/README.md",
     ] {
         pages.push(root().join(path));
