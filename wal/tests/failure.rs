@@ -219,6 +219,7 @@ fn i8_reserved_batches_go_through_when_the_log_is_full_and_a_trim_makes_room() {
 /// Also where a segment of the usual size, or the whole reserve, is about as large as the quota.
 #[test]
 fn i8_a_small_quota_has_room_again_once_its_records_are_trimmed() {
+    let record = vec![1; 900_000];
     for quota_mib in [16, 20, 32, 64, 96, 200] {
         let disk = Memory::new(8);
         let quota = quota_mib << 20;
@@ -230,7 +231,7 @@ fn i8_a_small_quota_has_room_again_once_its_records_are_trimmed() {
         let a = log.stream("a").unwrap();
         for round in 0..3 {
             let mut written = 0;
-            while run(&log, |batch| batch.append(a, &[1; 900_000])).is_ok() {
+            while run(&log, |batch| batch.append(a, &record)).is_ok() {
                 written += 1;
             }
             assert!(written > 0, "{quota_mib} MiB, round {round}");
