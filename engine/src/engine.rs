@@ -151,7 +151,7 @@ impl Engine {
         for workflow in self.workflows() {
             let status = workflow.status();
             let labels = [&*status.id];
-            active += i64::from(!workflow.shared.ended.is_cancelled());
+            active += i64::from(matches!(status.state, State::Running | State::Draining));
             metrics
                 .buffered
                 .with_label_values(&labels)
@@ -282,7 +282,7 @@ impl Workflow {
             });
         };
         let _changing = dead_letters.changing().await;
-        let letters = dead_letters.open_ones(seqs)?;
+        let letters = dead_letters.replayable(seqs)?;
         match buffer {
             Buffer::File(file) => dead_letters.replay_into(file.stream_id(), &letters).await?,
             Buffer::Ring(ring) => {

@@ -49,6 +49,7 @@ pub(crate) struct Intake {
 }
 
 /// Why reading ended, with the source still open for its last acknowledgement.
+#[derive(Default)]
 pub(crate) struct Ended {
     /// Whether the source came to its end by itself.
     pub(crate) complete: bool,
@@ -70,11 +71,7 @@ impl Intake {
     /// Reads until the source ends or reading is stopped.
     pub(crate) async fn run(mut self) -> Result<Ended, Stop> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
-        let mut ended = Ended {
-            complete: false,
-            source: None,
-            acknowledged: None,
-        };
+        let mut ended = Ended::default();
         loop {
             let Some(mut source) = self.open(&mut backoff).await? else {
                 return Ok(ended);

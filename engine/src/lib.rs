@@ -25,6 +25,7 @@ mod log;
 mod metrics;
 mod pass;
 mod pipeline;
+mod probes;
 mod progress;
 mod stamp;
 mod status;

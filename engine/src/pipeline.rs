@@ -1,6 +1,6 @@
 //! One running workflow: its parts, and the one function that ends them in the right order.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use hermod_sdk::{
     PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right,
@@ -12,7 +12,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff,
     buffer::{self, Buffer},
     checkpoint::Checkpoint,
     dead_letter::DeadLetters,
@@ -24,15 +23,13 @@ use crate::{
     keys,
     log::DataLog,
     pass::{Evaluator, EvaluatorContext, Feed, Lanes, Pass, QUEUE},
+    probes::{Probes, asked},
     progress::Progress,
     stamp::Stamp,
     status::{Board, State},
     tasks::Tasks,
     tenure::{StartError, Tenure},
 };
-
-/// Longest wait for one connection test.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a part of a workflow ended early.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -195,67 +192,8 @@ impl Pipeline {
     }
 
     async fn run_to_end(&self) -> Result<State, Stop> {
-        if !self.probe().await? {
-            return self.stop_before_start().await;
-        }
         let mut parts = self.start_parts();
-        if let Some(ingress) = &self.shared.ingress {
-            ingress.gate().open();
-        }
-        self.shared.board.enter(State::Running, None);
-        tracing::info!(
-            workflow = %self.shared.plan.id, epoch = self.shared.epoch,
-            acknowledge = self.shared.plan.acknowledge.as_str(), "workflow runs"
-        );
         self.run_parts(&mut parts).await
-    }
-
-    /// Tests the source and every sink, and shows what fails until nothing does; false when stopped.
-    async fn probe(&self) -> Result<bool, Stop> {
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
-        let mut drain = self.shared.drain.subscribe();
-        loop {
-            let failure = tokio::select! {
-                failure = self.probe_once() => failure,
-                () = asked(&mut drain) => return Ok(false),
-                () = self.shared.abort.cancelled() => return Err(Stop::Cancelled),
-            };
-            let Some(failure) = failure else {
-                return Ok(true);
-            };
-            tracing::warn!(workflow = %self.shared.plan.id, failure, "not ready to start; trying again");
-            self.shared.board.enter(State::Probing, Some(failure));
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = asked(&mut drain) => return Ok(false),
-                () = self.shared.abort.cancelled() => return Err(Stop::Cancelled),
-            }
-        }
-    }
-
-    async fn probe_once(&self) -> Option<String> {
-        let plan = &self.shared.plan;
-        if let Some(source) = &self.source
-            && let Err(error) = limited(source.probe()).await
-        {
-            return Some(format!("source `{}`: {error}", plan.source.id));
-        }
-        for (index, sink) in plan.sinks.iter().enumerate() {
-            let result = limited(sink.factory.probe()).await;
-            self.shared.board.block(index, result.clone().err());
-            if let Err(error) = result {
-                return Some(format!("sink `{}`: {error}", sink.id));
-            }
-        }
-        None
-    }
-
-    /// Nothing was delivered yet; what was pushed meanwhile stays in the buffer.
-    async fn stop_before_start(&self) -> Result<State, Stop> {
-        if let Some(ingress) = &self.shared.ingress {
-            ingress.gate().close().await;
-        }
-        Ok(State::Stopped)
     }
 
     fn start_parts(&self) -> Parts {
@@ -263,7 +201,13 @@ impl Pipeline {
         let tasks = Tasks::new();
         let delivered = Tasks::new();
         let end = watch::Sender::new(None);
-        self.start_deliveries(&delivered, &report, end.subscribe());
+        let probes = Probes::new(
+            self.shared.plan.id.clone(),
+            self.shared.board.clone(),
+            self.shared.drain.subscribe(),
+        );
+        self.start(&tasks, "begin", &report, self.begin(probes.clone()));
+        self.start_deliveries(&delivered, &report, &probes, end.subscribe());
         let checkpoint = self.checkpoint.clone();
         self.start(&tasks, "checkpoint", &report, async move {
             checkpoint.run().await
@@ -271,13 +215,36 @@ impl Pipeline {
         let intake = self
             .source
             .clone()
-            .map(|factory| self.start_intake(&tasks, &report, factory));
+            .map(|factory| self.start_intake(&tasks, &report, probes, factory));
         Parts {
             tasks,
             failures,
             delivered,
             intake,
             end,
+        }
+    }
+
+    /// Opens the way in, and says so, once enough of the workflow answers.
+    fn begin(&self, probes: Probes) -> impl Future<Output = Result<(), Stop>> + Send + 'static {
+        let shared = self.shared.clone();
+        let pulls = self.source.is_some();
+        // Who pushes at `delivered` waits for every sink; at `durable` the way in is open from the start.
+        let all = shared.ingress.is_some() && shared.plan.acknowledge == Level::Delivered;
+        let sinks = if all { shared.plan.sinks.len() } else { 1 };
+        async move {
+            if !probes.ready(pulls, sinks).await {
+                return Ok(());
+            }
+            if let Some(ingress) = &shared.ingress {
+                ingress.gate().open();
+            }
+            shared.board.begin();
+            tracing::info!(
+                workflow = %shared.plan.id, epoch = shared.epoch,
+                acknowledge = shared.plan.acknowledge.as_str(), "workflow runs"
+            );
+            Ok(())
         }
     }
 
@@ -309,6 +276,7 @@ impl Pipeline {
         &self,
         tasks: &Tasks,
         report: &mpsc::Sender<(&'static str, Stop)>,
+        probes: &Probes,
         end: watch::Receiver<Option<u64>>,
     ) {
         let Shared {
@@ -357,7 +325,14 @@ impl Pipeline {
                     .clone()
                     .filter(|_| plan.acknowledge == Level::Delivered),
             });
-            self.start(tasks, "delivery", report, delivery.run(feed));
+            let (probes, sink) = (probes.clone(), sink.clone());
+            self.start(tasks, "delivery", report, async move {
+                if probes.sink(index, &sink.id, &*sink.factory).await {
+                    delivery.run(feed).await?;
+                }
+                // Stopped before it began: what waits for it stays in the buffer.
+                Ok(())
+            });
         }
         let pass = Pass {
             reader: buffer.reader(claimed),
@@ -373,6 +348,7 @@ impl Pipeline {
         &self,
         tasks: &Tasks,
         report: &mpsc::Sender<(&'static str, Stop)>,
+        probes: Probes,
         factory: Arc<dyn SourceFactory>,
     ) -> tokio::sync::oneshot::Receiver<intake::Ended> {
         let Shared {
@@ -386,6 +362,7 @@ impl Pipeline {
             .position
             .as_ref()
             .map_or(*epoch, hermod_sdk::Position::generation);
+        let (id, tested) = (plan.source.id.clone(), factory.clone());
         let intake = Intake {
             factory,
             context: SourceContext {
@@ -410,7 +387,11 @@ impl Pipeline {
         };
         let (done, ended) = tokio::sync::oneshot::channel();
         self.start(tasks, "intake", report, async move {
-            let result = intake.run().await?;
+            let result = if probes.source(&id, &*tested).await {
+                intake.run().await?
+            } else {
+                intake::Ended::default()
+            };
             // Nobody waits for it any more only when the workflow has failed.
             drop(done.send(result));
             Ok(())
@@ -420,12 +401,12 @@ impl Pipeline {
 
     /// Waits for the source's end, a request to stop, or a failure; then drains.
     async fn run_parts(&self, parts: &mut Parts) -> Result<State, Stop> {
-        let mut drain = self.shared.drain.subscribe();
+        let drain = self.shared.drain.subscribe();
         let ended = tokio::select! {
             Some((part, stop)) = parts.failures.recv() => return self.fail(parts, part, stop).await,
             () = self.shared.abort.cancelled() => return self.fail(parts, "workflow", Stop::Cancelled).await,
             ended = intake_end(&mut parts.intake) => Some(ended),
-            () = asked(&mut drain) => None,
+            () = asked(drain) => None,
         };
         self.drain(parts, ended).await
     }
@@ -513,12 +494,6 @@ impl Pipeline {
     }
 }
 
-/// Waits until a drain is asked for.
-async fn asked(drain: &mut watch::Receiver<Option<Instant>>) {
-    // The sender lives as long as the workflow, so the wait cannot fail.
-    let _closed = drain.wait_for(Option::is_some).await.is_err();
-}
-
 /// A source to read, or the way in for what is pushed.
 type WayIn = (Option<Arc<dyn SourceFactory>>, Option<Ingress>);
 
@@ -562,15 +537,5 @@ async fn intake_end(
             Err(_) => std::future::pending().await,
         },
         None => std::future::pending().await,
-    }
-}
-
-async fn limited(
-    probe: impl Future<Output = Result<(), hermod_sdk::ConnectorError>>,
-) -> Result<(), String> {
-    match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.report()),
-        Err(_) => Err(format!("no answer within {} s", PROBE_TIMEOUT.as_secs())),
     }
 }

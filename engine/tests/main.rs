@@ -7,6 +7,7 @@
 )]
 
 mod acknowledgement;
+mod damage;
 mod dead_letters;
 mod delivery;
 mod kit;
