@@ -87,6 +87,14 @@ impl Buffer {
         }
     }
 
+    /// Returns the ring, if it is one.
+    pub(crate) fn ring(&self) -> Option<Arc<Ring>> {
+        match self {
+            Self::Ring(ring) => Some(ring.clone()),
+            Self::File(_) => None,
+        }
+    }
+
     /// Makes a reader that begins at `from`.
     pub(crate) fn reader(&self, from: u64) -> Reader {
         match self {

@@ -1,9 +1,9 @@
 //! One running workflow: its parts, and the one function that ends them in the right order.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use hermod_sdk::{
-    PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right,
+    PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right, Text,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -30,6 +30,9 @@ use crate::{
     tasks::Tasks,
     tenure::{StartError, Tenure},
 };
+
+/// How long the end of a workflow waits for the store to keep the last position.
+const REPLICATE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a part of a workflow ended early.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +65,8 @@ impl From<buffer::ReadError> for Stop {
 /// What is shared between a running workflow and its handles.
 pub(crate) struct Shared {
     pub(crate) plan: WorkflowPlan,
+    /// The workflow's id, or the scope of a stranded buffer that is drained.
+    pub(crate) scope: Text,
     pub(crate) epoch: u64,
     pub(crate) buffer: Buffer,
     pub(crate) progress: Arc<Progress>,
@@ -84,6 +89,7 @@ pub(crate) struct Pipeline {
     log: Option<DataLog>,
     source: Option<Arc<dyn SourceFactory>>,
     position: Option<hermod_sdk::Position>,
+    generation: u64,
     evaluator: EvaluatorContext,
     stop_intake: CancellationToken,
 }
@@ -104,42 +110,43 @@ impl Pipeline {
         log: Option<DataLog>,
         options: EngineOptions,
     ) -> Result<Self, StartError> {
+        let drains = tenure.drains(&plan);
+        let ended = CancellationToken::new();
         let Tenure {
             epoch,
+            scope,
             buffer,
             cursors,
             position,
+            generation,
             versions,
+            replica,
         } = tenure;
-        let ring = match &buffer {
-            Buffer::Ring(ring) => Some(ring.clone()),
-            Buffer::File(_) => None,
-        };
-        let progress = Arc::new(Progress::new(&cursors, ring));
+        let progress = Arc::new(Progress::new(&cursors, buffer.ring()));
         let board = Board::new(plan.sinks.len());
         let dead_letters = match &log {
             Some(log) => Some(DeadLetters::create(log, &plan.id)?),
             None => None,
         };
-        let ended = CancellationToken::new();
-        let (source, ingress) = way_in(&plan, &buffer, &progress, &options, &ended)?;
-        let sinks: Arc<[_]> = plan.sinks.iter().map(|sink| sink.id.clone()).collect();
+        let way_in = (!drains).then(|| way_in(&plan, &buffer, &progress, &options, &ended));
+        let (source, ingress) = way_in.transpose()?.unwrap_or_default();
         let ring_position = matches!(buffer, Buffer::Ring(_)) && source.is_some();
         let position_key = ring_position.then(|| keys::position(&plan.id, &plan.source.id));
         let checkpoint = Checkpoint::new(
             log.clone(),
             &plan,
-            epoch,
+            (scope.clone(), epoch),
             buffer.clone(),
             position_key,
             &progress,
+            replica,
         );
         if let Some(graph) = versions.of(u64::MAX) {
             options.metrics.prepare(&plan, graph);
         }
         let evaluator = EvaluatorContext {
             versions,
-            sinks,
+            sinks: plan.sinks.iter().map(|sink| sink.id.clone()).collect(),
             dead_letters: dead_letters.clone(),
             board: board.clone(),
             metrics: options.metrics.clone(),
@@ -147,6 +154,7 @@ impl Pipeline {
             source: plan.source.id.clone(),
         };
         let shared = Shared {
+            scope,
             epoch,
             buffer,
             progress,
@@ -165,6 +173,7 @@ impl Pipeline {
             log,
             source,
             position,
+            generation,
             evaluator,
             stop_intake: CancellationToken::new(),
         })
@@ -211,6 +220,10 @@ impl Pipeline {
         let checkpoint = self.checkpoint.clone();
         self.start(&tasks, "checkpoint", &report, async move {
             checkpoint.run().await
+        });
+        let checkpoint = self.checkpoint.clone();
+        self.start(&tasks, "replica", &report, async move {
+            checkpoint.replicate().await
         });
         let intake = self
             .source
@@ -313,7 +326,11 @@ impl Pipeline {
                     sink: sink.id.clone(),
                     stream: buffer.stream().clone(),
                     epoch: self.shared.epoch,
-                    tenure: Right::Owner,
+                    tenure: if self.drains() {
+                        Right::Drain
+                    } else {
+                        Right::Owner
+                    },
                 },
                 source: plan.source.id.clone(),
                 progress: progress.clone(),
@@ -355,13 +372,12 @@ impl Pipeline {
             plan,
             board,
             buffer,
-            epoch,
             ..
         } = &*self.shared;
         let generation = self
             .position
             .as_ref()
-            .map_or(*epoch, hermod_sdk::Position::generation);
+            .map_or(self.generation, hermod_sdk::Position::generation);
         let (id, tested) = (plan.source.id.clone(), factory.clone());
         let intake = Intake {
             factory,
@@ -375,6 +391,7 @@ impl Pipeline {
             log: self.log.clone(),
             position_key: keys::position(&plan.id, &plan.source.id),
             position: self.position.clone(),
+            checkpoint: self.checkpoint.clone(),
             safe: self.checkpoint.safe.subscribe(),
             board: board.clone(),
             metrics: self.options.metrics.clone(),
@@ -401,6 +418,9 @@ impl Pipeline {
 
     /// Waits for the source's end, a request to stop, or a failure; then drains.
     async fn run_parts(&self, parts: &mut Parts) -> Result<State, Stop> {
+        if self.drains() {
+            return self.drain(parts, None).await;
+        }
         let drain = self.shared.drain.subscribe();
         let ended = tokio::select! {
             Some((part, stop)) = parts.failures.recv() => return self.fail(parts, part, stop).await,
@@ -446,12 +466,12 @@ impl Pipeline {
         parts.tasks.cancel();
         parts.delivered.cancel();
         self.checkpoint.write().await?;
-        let complete = ended.as_ref().is_some_and(|ended| ended.complete);
+        let complete = self.drains() || ended.as_ref().is_some_and(|ended| ended.complete);
         if let Some(ended) = ended {
-            let safe = match self.shared.plan.acknowledge {
-                Level::Delivered => self.checkpoint.safe.borrow().clone(),
-                Level::Durable => None,
-            };
+            self.replicate_last().await;
+            let told =
+                self.shared.plan.acknowledge == Level::Delivered || self.checkpoint.is_replicated();
+            let safe = self.checkpoint.safe.borrow().clone().filter(|_| told);
             ended.finish(safe, &self.shared.plan.id).await;
         }
         let delivered = self.shared.progress.low().next >= end;
@@ -460,6 +480,24 @@ impl Pipeline {
         } else {
             State::Stopped
         })
+    }
+
+    /// Whether what is run is a buffer that was set aside.
+    fn drains(&self) -> bool {
+        self.shared.scope != self.shared.plan.id
+    }
+
+    /// Keeps the last position for the next owner, if the store takes it in time.
+    async fn replicate_last(&self) {
+        let kept = tokio::time::timeout(REPLICATE_TIMEOUT, self.checkpoint.replicate_last()).await;
+        let workflow = &self.shared.plan.id;
+        match kept {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%workflow, %error, "the last position was not kept"),
+            Err(_) => tracing::warn!(
+                %workflow, "the store did not keep the last position in time; some messages will come again"
+            ),
+        }
     }
 
     /// Waits until the time that a drain was given is over; for ever while none was asked for.

@@ -11,5 +11,6 @@ mod damage;
 mod dead_letters;
 mod delivery;
 mod kit;
+mod ownership;
 mod restart;
 mod shutdown;
