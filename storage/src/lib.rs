@@ -21,6 +21,7 @@ pub mod limits;
 mod memory;
 mod object;
 mod operation;
+pub mod registry;
 mod state;
 mod store;
 
