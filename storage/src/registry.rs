@@ -28,7 +28,7 @@ pub use audit::Audit;
 pub use error::Error;
 pub use session::{Session, SetupToken, Token};
 pub use worker::Worker;
-pub use workflow::{Draft, References, Saved, Version};
+pub use workflow::{Draft, Part, References, Saved, Version};
 
 use crate::{
     Answer, Expect, Key, Kind, Object, Operation, Range, Read, Refusal, Revision, Store,

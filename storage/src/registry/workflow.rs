@@ -23,6 +23,19 @@ pub struct Draft {
     pub audit: Audit,
 }
 
+/// A source or sink that is written together with a workflow.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Which.
+    pub key: Key,
+    /// What it says.
+    pub document: Map<String, Value>,
+    /// What must be true of it before.
+    pub expect: Expect,
+    /// Who does it.
+    pub audit: Audit,
+}
+
 /// A workflow that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saved {
@@ -103,6 +116,16 @@ impl Registry {
     ///
     /// Whether it is active is kept; a new one is active where its document says so.
     pub async fn save_workflow(&self, id: &str, draft: Draft) -> Result<Saved, Error> {
+        self.save_bundle(id, draft, Vec::new()).await
+    }
+
+    /// Writes a workflow as its next version, and sources and sinks with it, all or none.
+    pub async fn save_bundle(
+        &self,
+        id: &str,
+        draft: Draft,
+        parts: Vec<Part>,
+    ) -> Result<Saved, Error> {
         let key = Key::new(Kind::Workflow, id);
         let present = self.latest(Kind::Workflow, id).await?;
         let found = present.as_ref().map(|entity| entity.version);
@@ -140,11 +163,19 @@ impl Registry {
         if let Some(old) = version.checked_sub(VERSIONS_MAX).filter(|old| *old > 0) {
             transaction = transaction.delete(version_key(id, old), Expect::Any);
         }
-        let transaction = with_references(transaction, &document, &before)?;
+        for part in &parts {
+            let mut document = part.document.clone();
+            document.insert("id".to_owned(), part.key.id.to_string().into());
+            transaction = transaction
+                .put(part.key.clone(), part.expect, encode(&document))
+                .record(part.audit.draft(&part.key));
+        }
+        let transaction = with_references(transaction, &document, &before, &parts)?;
         match self.commit(transaction).await {
             Ok(revision) => Ok(Saved { revision, version }),
             Err(Error::Conflict { key: at, .. })
-                if matches!(at.kind, Kind::Source | Kind::Sink) =>
+                if matches!(at.kind, Kind::Source | Kind::Sink)
+                    && parts.iter().all(|part| part.key != at) =>
             {
                 Err(Error::Dangling(at))
             }
@@ -264,6 +295,7 @@ fn with_references(
     mut transaction: Transaction,
     document: &Map<String, Value>,
     before: &Map<String, Value>,
+    parts: &[Part],
 ) -> Result<Transaction, Error> {
     let (named, known) = (References::of(document), References::of(before));
     let keys = named.keys();
@@ -277,7 +309,9 @@ fn with_references(
         if !known.names(&key) {
             transaction = transaction.put(mark(&key), Expect::Any, "{}");
         }
-        transaction = transaction.check(key, Expect::Present);
+        if parts.iter().all(|part| part.key != key) {
+            transaction = transaction.check(key, Expect::Present);
+        }
     }
     Ok(transaction)
 }
