@@ -256,6 +256,7 @@ impl Code {
     }
 
     /// Returns what to do about it, in one sentence.
+    #[expect(clippy::too_many_lines, reason = "a table: one line a code")]
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Configuration => {

@@ -59,7 +59,7 @@ pub struct ProblemAt {
 
 /// What a caller does about an error of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PlatformErrorKind {
+pub enum ErrorKind {
     /// There is no such thing. Answered 404.
     Missing,
     /// It does not fit to how things are. Answered 409.
@@ -75,18 +75,18 @@ pub enum PlatformErrorKind {
 /// The platform cannot do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct PlatformError {
+pub struct Error {
     /// What to do about it.
-    pub kind: PlatformErrorKind,
+    pub kind: ErrorKind,
     /// What is wrong. The caller reads it; it names no payload and no secret (I10).
     pub message: String,
     /// When to try again.
     pub retry_after: Option<Duration>,
 }
 
-impl PlatformError {
+impl Error {
     /// Makes an error.
-    pub fn new(kind: PlatformErrorKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -141,14 +141,14 @@ pub trait Platform: Send + Sync + 'static {
     async fn statuses(&self) -> Vec<WorkflowStatus>;
 
     /// Returns a workflow's status from the node that runs it; `None` where it never ran.
-    async fn status(&self, workflow: &str) -> Result<Option<WorkflowStatus>, PlatformError>;
+    async fn status(&self, workflow: &str) -> Result<Option<WorkflowStatus>, Error>;
 
     /// Lists dead letters of all nodes.
     async fn dead_letters(
         &self,
         workflow: &str,
         query: &DeadLetterQuery,
-    ) -> Result<DeadLetterPage, PlatformError>;
+    ) -> Result<DeadLetterPage, Error>;
 
     /// Returns one dead letter with its message; `None` where there is none (any more).
     async fn dead_letter(
@@ -156,25 +156,25 @@ pub trait Platform: Send + Sync + 'static {
         workflow: &str,
         node: &str,
         seq: u64,
-    ) -> Result<Option<DeadLetter>, PlatformError>;
+    ) -> Result<Option<DeadLetter>, Error>;
 
     /// Puts dead letters back into their workflow as new messages.
-    async fn replay(&self, workflow: &str, which: &Selection) -> Result<Changed, PlatformError>;
+    async fn replay(&self, workflow: &str, which: &Selection) -> Result<Changed, Error>;
 
     /// Drops dead letters.
-    async fn discard(&self, workflow: &str, which: &Selection) -> Result<Changed, PlatformError>;
+    async fn discard(&self, workflow: &str, which: &Selection) -> Result<Changed, Error>;
 
     /// Describes the cluster as this node knows it.
-    async fn cluster(&self) -> Result<Cluster, PlatformError>;
+    async fn cluster(&self) -> Result<Cluster, Error>;
 
     /// Removes a node from the cluster.
-    async fn cluster_remove(&self, node: &str) -> Result<(), PlatformError>;
+    async fn cluster_remove(&self, node: &str) -> Result<(), Error>;
 
     /// Hands leadership to a node.
-    async fn transfer_leader(&self, node: &str) -> Result<(), PlatformError>;
+    async fn transfer_leader(&self, node: &str) -> Result<(), Error>;
 
     /// Lists the streams of level `durable` that wait on disks, those of nodes that are away above all.
-    async fn backlogs(&self) -> Result<Vec<Backlog>, PlatformError>;
+    async fn backlogs(&self) -> Result<Vec<Backlog>, Error>;
 
     /// Bars a stranded stream: its node keeps it aside when it is back. `entry` goes into the same transaction.
     async fn declare_lost(
@@ -182,13 +182,13 @@ pub trait Platform: Send + Sync + 'static {
         workflow: &str,
         stream: &str,
         entry: EntryDraft,
-    ) -> Result<(), PlatformError>;
+    ) -> Result<(), Error>;
 
     /// Seals a value with the store's key. The result is an object with the one member `$sealed`.
-    fn seal(&self, plain: &Value) -> Result<Value, PlatformError>;
+    fn seal(&self, plain: &Value) -> Result<Value, Error>;
 
     /// Opens a sealed value.
-    fn unseal(&self, sealed: &Value) -> Result<Value, PlatformError>;
+    fn unseal(&self, sealed: &Value) -> Result<Value, Error>;
 
     /// Returns the latest lines of this node's log.
     fn logs(&self) -> LogRing;

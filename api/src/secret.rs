@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::platform::{Direction, Platform, PlatformError, ProblemAt};
+use crate::platform::{Direction, Error, Platform, ProblemAt};
 
 /// The one member of a sealed value.
 const SEALED: &str = "$sealed";
@@ -115,11 +115,11 @@ pub(crate) enum TakeError {
     /// The document is not right.
     Problems(Vec<ProblemAt>),
     /// Sealing does not work now.
-    Platform(PlatformError),
+    Platform(Error),
 }
 
-impl From<PlatformError> for TakeError {
-    fn from(error: PlatformError) -> Self {
+impl From<Error> for TakeError {
+    fn from(error: Error) -> Self {
         Self::Platform(error)
     }
 }
@@ -244,12 +244,12 @@ pub(crate) fn mask_sealed(value: &mut Value) {
 }
 
 /// Opens whatever is sealed in a value, for a probe or a run on this node.
-pub fn unsealed(platform: &dyn Platform, value: &Value) -> Result<Value, PlatformError> {
+pub fn unsealed(platform: &dyn Platform, value: &Value) -> Result<Value, Error> {
     Ok(match value {
         Value::Object(members) if members.contains_key(SEALED) => platform.unseal(value)?,
         Value::Object(members) => {
             let open = |(name, value): (&String, &Value)| {
-                Ok::<_, PlatformError>((name.clone(), unsealed(platform, value)?))
+                Ok::<_, Error>((name.clone(), unsealed(platform, value)?))
             };
             Value::Object(members.iter().map(open).collect::<Result<_, _>>()?)
         }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{clock::rfc3339_ms, problem::Problem};
 
-fn view(entry: Entry) -> AuditView {
+fn view(entry: &Entry) -> AuditView {
     AuditView {
         sequence: entry.sequence,
         at: rfc3339_ms(entry.at_ms as i64),
@@ -42,7 +42,7 @@ pub(crate) async fn list(shared: Arc<Shared>, call: Call) -> Result<Reply, Probl
         .last()
         .map(|entry| entry.sequence)
         .filter(|_| entries.len() == limit);
-    let data = entries.into_iter().map(view).collect();
+    let data = entries.iter().map(view).collect();
     Ok(Reply::json(&AuditPage { data, next }))
 }
 

@@ -9,7 +9,7 @@ use super::call::etag;
 use crate::{
     Code,
     access::PasswordError,
-    platform::{PlatformError, PlatformErrorKind, ProblemAt},
+    platform::{self, ErrorKind, ProblemAt},
     problem::Problem,
     secret::TakeError,
 };
@@ -144,18 +144,18 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<PlatformError> for Problem {
-    fn from(error: PlatformError) -> Self {
+impl From<platform::Error> for Problem {
+    fn from(error: platform::Error) -> Self {
         match error.kind {
-            PlatformErrorKind::Missing => missing(error.message),
-            PlatformErrorKind::Conflict => conflict(error.message),
-            PlatformErrorKind::Invalid => invalid_at("", error.message),
-            PlatformErrorKind::Unavailable => {
+            ErrorKind::Missing => missing(error.message),
+            ErrorKind::Conflict => conflict(error.message),
+            ErrorKind::Invalid => invalid_at("", error.message),
+            ErrorKind::Unavailable => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self::new(Code::NodeUnavailable, status, error.message)
                     .retry_after(Some(error.retry_after.unwrap_or(RETRY_AFTER)))
             }
-            PlatformErrorKind::Unknown => Self::new(
+            ErrorKind::Unknown => Self::new(
                 Code::StoreUnknown,
                 StatusCode::GATEWAY_TIMEOUT,
                 error.message,

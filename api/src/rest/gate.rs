@@ -38,7 +38,7 @@ const TEXT_MAX: usize = 200;
 
 /// Makes the router: exactly the routes of the table, and an answer for everything else.
 pub(crate) fn router(shared: &Arc<Shared>, routes: Vec<Route>) -> Router {
-    let mut router = Router::new();
+    let mut paths = Router::new();
     for route in routes {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else {
             continue;
@@ -46,10 +46,10 @@ pub(crate) fn router(shared: &Arc<Shared>, routes: Vec<Route>) -> Router {
         let (shared, route) = (shared.clone(), Arc::new(route));
         let path = route.path;
         let serve = move |request: Request| serve(shared.clone(), route.clone(), request);
-        router = router.route(path, on(filter, serve));
+        paths = paths.route(path, on(filter, serve));
     }
     let (fallback, wrong) = (shared.clone(), shared.clone());
-    router
+    paths
         .method_not_allowed_fallback(move |request: Request| async move {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let detail = format!("`{}` is not for this resource", request.method());
