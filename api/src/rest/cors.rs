@@ -31,9 +31,9 @@ impl Origins {
                 reason: format!("`{text}` {reason}"),
             };
             let url = url::Url::parse(text).map_err(|_| unusable("is no origin"))?;
-            if url.origin().ascii_serialization() != *text
-                || !matches!(url.scheme(), "http" | "https")
-            {
+            // A star is a valid part of a host's name to the parser; whoever writes one means a pattern.
+            let plain = url.origin().ascii_serialization() == *text && !text.contains('*');
+            if !plain || !matches!(url.scheme(), "http" | "https") {
                 return Err(unusable(
                     "is not written as browsers do: scheme, host and port only",
                 ));
