@@ -92,7 +92,13 @@ impl Call {
 
     /// Returns the body as a type whose schema it has passed.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_value(self.body.clone()).map_err(|_| {
+        let read = serde_json::from_value(self.body.clone()).or_else(|_| {
+            // To a schema 7.0 is a whole number, and so it is here.
+            let mut body = self.body.clone();
+            make_whole(&mut body);
+            serde_json::from_value(body)
+        });
+        read.map_err(|_| {
             // The message of the error may quote the body (I10).
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             Problem::new(Code::Invalid, status, "the body is not what it has to be")
@@ -172,6 +178,24 @@ impl Reply {
             self.0.headers_mut().append(name, value);
         }
         self
+    }
+}
+
+/// Writes whole numbers as such.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            let whole = text
+                .split_once('.')
+                .filter(|(_, rest)| rest.bytes().all(|b| b == b'0'));
+            if let Some(Ok(whole)) = whole.map(|(whole, _)| whole.parse::<u64>()) {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(members) => members.values_mut().for_each(make_whole),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     extract::{FromRequestParts, RawPathParams, Request},
     http::request::Parts,
-    routing::{MethodFilter, on},
+    routing::{MethodFilter, MethodRouter},
 };
 use bytes::Bytes;
 use hermod_storage::{Revision, registry::AccessRole};
@@ -38,28 +38,43 @@ const TEXT_MAX: usize = 200;
 
 /// Makes the router: exactly the routes of the table, and an answer for everything else.
 pub(crate) fn router(shared: &Arc<Shared>, routes: Vec<Route>) -> Router {
-    let mut paths = Router::new();
+    let mut paths: BTreeMap<&'static str, (MethodRouter, Vec<String>)> = BTreeMap::new();
     for route in routes {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else {
             continue;
         };
+        let (path, method) = (route.path, route.method.to_string());
         let (shared, route) = (shared.clone(), Arc::new(route));
-        let path = route.path;
         let serve = move |request: Request| serve(shared.clone(), route.clone(), request);
-        paths = paths.route(path, on(filter, serve));
+        let (served, methods) = paths.entry(path).or_default();
+        *served = std::mem::take(served).on(filter, serve);
+        methods.push(method);
     }
-    let (fallback, wrong) = (shared.clone(), shared.clone());
-    paths
-        .method_not_allowed_fallback(move |request: Request| async move {
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            let detail = format!("`{}` is not for this resource", request.method());
-            let problem = Problem::new(Code::MethodNotAllowed, status, detail);
-            elsewhere(&wrong, &request, problem)
-        })
-        .fallback(move |request: Request| async move {
-            let problem = missing("there is nothing at this path");
-            elsewhere(&fallback, &request, problem)
-        })
+    let mut whole = Router::new();
+    for (path, (served, methods)) in paths {
+        let (shared, allow) = (shared.clone(), methods.join(", "));
+        let other =
+            move |request: Request| std::future::ready(other_method(&shared, &allow, &request));
+        whole = whole.route(path, served.fallback(other));
+    }
+    let shared = shared.clone();
+    whole.fallback(move |request: Request| {
+        let problem = missing("there is nothing at this path");
+        std::future::ready(elsewhere(&shared, &request, problem))
+    })
+}
+
+fn other_method(shared: &Shared, allow: &str, request: &Request) -> Response<Body> {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = format!("`{}` is not for this resource", request.method());
+    let problem = Problem::new(Code::MethodNotAllowed, status, detail);
+    let mut response = elsewhere(shared, request, problem);
+    if response.status() == status
+        && let Ok(allow) = HeaderValue::from_str(allow)
+    {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
 }
 
 fn elsewhere(shared: &Shared, request: &Request, problem: Problem) -> Response<Body> {
@@ -90,10 +105,6 @@ fn dressed(shared: &Shared, headers: &HeaderMap, mut response: Response<Body>) -
     if response.status() == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
-    }
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        let methods = HeaderValue::from_static("GET, POST, PUT, DELETE");
-        response.headers_mut().entry(ALLOW).or_insert(methods);
     }
     response
 }
@@ -247,13 +258,8 @@ fn expected(route: &Route, headers: &HeaderMap) -> Result<Option<Revision>, Prob
         .and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"'));
     let version = tag.and_then(|tag| tag.parse().ok()).map(Revision);
     if version.is_none() {
-        // Neither `*` nor a list says which version somebody has seen. A tag of ours is a number; another fits nothing.
-        let detail = "`If-Match` takes one `ETag` as it was answered";
-        return Err(Problem::new(
-            Code::Stale,
-            StatusCode::PRECONDITION_FAILED,
-            detail,
-        ));
+        // Neither `*` nor a list says which version somebody has seen.
+        return Err(malformed("`If-Match` takes one `ETag` as it was answered"));
     }
     Ok(version)
 }

@@ -104,7 +104,7 @@ pub(crate) struct Setup {
     #[schemars(regex(pattern = r"^[a-z0-9._@-]{1,64}$"))]
     pub(crate) username: String,
     /// Twelve characters at least.
-    #[schemars(length(max = 256), extend("writeOnly" = true))]
+    #[schemars(length(min = 12, max = 256), extend("writeOnly" = true))]
     pub(crate) password: String,
     /// For people.
     #[serde(default)]
@@ -148,7 +148,7 @@ pub(crate) struct PasswordChange {
     #[schemars(length(max = 1024), extend("writeOnly" = true))]
     pub(crate) current: String,
     /// Twelve characters at least.
-    #[schemars(length(max = 256), extend("writeOnly" = true))]
+    #[schemars(length(min = 12, max = 256), extend("writeOnly" = true))]
     pub(crate) new: String,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct PasswordChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordReset {
     /// Twelve characters at least.
-    #[schemars(length(max = 256), extend("writeOnly" = true))]
+    #[schemars(length(min = 12, max = 256), extend("writeOnly" = true))]
     pub(crate) new: String,
 }
 
@@ -190,7 +190,7 @@ pub(crate) struct NewUser {
     #[schemars(regex(pattern = r"^[a-z0-9._@-]{1,64}$"))]
     pub(crate) username: String,
     /// Twelve characters at least.
-    #[schemars(length(max = 256), extend("writeOnly" = true))]
+    #[schemars(length(min = 12, max = 256), extend("writeOnly" = true))]
     pub(crate) password: String,
     /// What they may do.
     pub(crate) role: RoleName,
