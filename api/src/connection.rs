@@ -29,8 +29,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Node, Options,
-    rest::{self, Busy, Peer},
+    Api, Node, Options,
+    rest::{self, Busy, Peer, cors},
     webhook,
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Shared<N> {
     pub(crate) node: Arc<N>,
     pub(crate) router: Router,
     /// The API, where there is a metadata store.
-    pub(crate) api: Option<Router>,
+    pub(crate) api: Option<Api>,
     pub(crate) options: Options,
 }
 
@@ -158,16 +158,21 @@ fn dispatch<N: Node>(
         });
     }
     if let Some(api) = shared.api.as_ref().filter(|_| is_api(request.uri().path())) {
-        let router = TowerToHyperService::new(api.clone());
+        let router = TowerToHyperService::new(api.router.clone());
         request.extensions_mut().insert(Peer(peer));
         // Held by the request, and by an answer that goes on and on: its connection does not count as idle.
         request.extensions_mut().insert(Busy::new(in_hand));
         return Box::pin(router.call(request));
     }
     let router = TowerToHyperService::new(shared.router.clone());
+    let https = cors::is_https(request.headers());
     Box::pin(async move {
         let _in_hand = in_hand;
-        router.call(request).await
+        let mut response = router.call(request).await?;
+        if let Some(api) = &shared.api {
+            api.protect(https, &mut response);
+        }
+        Ok(response)
     })
 }
 

@@ -107,8 +107,8 @@ pub trait Platform: Send + Sync + 'static {
     /// Describes the metadata store.
     fn database(&self) -> Database;
 
-    /// Returns every connector, sources first.
-    fn connectors(&self) -> Vec<Connector>;
+    /// Returns every connector, sources first. It is asked with every source and sink that is read or written.
+    fn connectors(&self) -> &[Connector];
 
     /// Checks a bundle `{workflow, sources, sinks}` and reports everything at once, pointers into the bundle.
     ///
@@ -124,8 +124,8 @@ pub trait Platform: Send + Sync + 'static {
     ///
     /// By default those that the connector's schema declares `writeOnly`.
     fn secret_pointers(&self, direction: Direction, kind: &str, config: &Value) -> Vec<String> {
-        let connectors = self.connectors();
-        let found = connectors
+        let found = self
+            .connectors()
             .iter()
             .find(|connector| connector.direction == direction && connector.kind == kind);
         found.map_or_else(Vec::new, |connector| {

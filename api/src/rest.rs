@@ -7,7 +7,7 @@ mod audit;
 mod call;
 mod connection;
 mod connectors;
-mod cors;
+pub(crate) mod cors;
 mod dead_letter;
 mod events;
 mod failure;
@@ -29,9 +29,10 @@ mod workflow;
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::Router;
+use axum::{Router, body::Body};
 use hermod_sdk::Secret;
 use hermod_storage::registry::Registry;
+use hyper::Response;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,7 @@ use crate::{
     access::{Attempts, PasswordError, Passwords},
 };
 use cors::Origins;
+use events::Latest;
 use validation::Validators;
 
 /// What every path of the API begins with.
@@ -120,6 +122,14 @@ pub enum ApiError {
 #[derive(Clone)]
 pub struct Api {
     pub(crate) router: Router,
+    options: Arc<ApiOptions>,
+}
+
+impl Api {
+    /// Adds to another answer of the same server what protects pages.
+    pub(crate) fn protect(&self, https: bool, response: &mut Response<Body>) {
+        cors::protect(&self.options, https, response);
+    }
 }
 
 impl Api {
@@ -141,6 +151,7 @@ impl Api {
             option: "routes",
             reason,
         })?;
+        let options = Arc::new(options);
         let shared = Arc::new(Shared {
             origins: Origins::new(&options.allow_origins)?,
             registry,
@@ -150,11 +161,13 @@ impl Api {
             validators,
             registration,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            latest: Latest::default(),
             document: openapi::document(&routes),
-            options,
+            options: options.clone(),
         });
         Ok(Self {
             router: gate::router(&shared, routes),
+            options,
         })
     }
 }
@@ -180,7 +193,7 @@ pub fn openapi() -> Value {
 
 /// What every request needs.
 pub(crate) struct Shared {
-    options: ApiOptions,
+    options: Arc<ApiOptions>,
     origins: Origins,
     registry: Registry,
     platform: Arc<dyn Platform>,
@@ -189,5 +202,6 @@ pub(crate) struct Shared {
     validators: Validators,
     registration: Option<String>,
     streams: Arc<Semaphore>,
+    latest: Latest,
     document: Value,
 }

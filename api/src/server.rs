@@ -120,7 +120,7 @@ impl<N: Node> Server<N> {
             shared: Arc::new(Shared {
                 node,
                 router,
-                api: api.map(|api| api.router),
+                api,
                 options,
             }),
         })

@@ -21,11 +21,11 @@ pub(crate) async fn read(shared: Arc<Shared>, call: Call) -> Result<Reply, Probl
         "sink" => Some(Direction::Sink),
         _ => None,
     };
-    let mut all = shared.platform.connectors().into_iter();
+    let mut all = shared.platform.connectors().iter();
     let found = all.find(|one| Some(one.direction) == side && one.kind == call.name("type"));
     found.map_or_else(
         || Err(missing("there is no such connector")),
-        |found| Ok(Reply::json(&found)),
+        |found| Ok(Reply::json(found)),
     )
 }
 

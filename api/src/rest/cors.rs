@@ -87,7 +87,7 @@ impl Origins {
             );
             said.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("etag, retry-after"),
+                HeaderValue::from_static("etag, hermod-store-age-ms, retry-after"),
             );
         }
     }

@@ -13,7 +13,7 @@ use futures_util::stream;
 use hyper::{StatusCode, header::HeaderName};
 use serde::Serialize;
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{Mutex, OwnedSemaphorePermit},
     time::{Instant, MissedTickBehavior, interval},
 };
 
@@ -40,6 +40,32 @@ const RECHECK: Duration = Duration::from_secs(30);
 /// Lines of the log that are sent at once; more are counted as missed.
 const LINES_MAX: usize = 200;
 
+/// The statuses as they were last looked at, for all streams: with many readers the node is asked no oftener.
+#[derive(Default)]
+pub(crate) struct Latest {
+    seen: Mutex<Option<(Instant, Statuses)>>,
+}
+
+type Statuses = Arc<HashMap<String, WorkflowStatus>>;
+
+impl Latest {
+    async fn look(&self, shared: &Shared) -> Statuses {
+        let mut seen = self.seen.lock().await;
+        if let Some((at, statuses)) = seen.as_ref()
+            && at.elapsed() < PERIOD / 2
+        {
+            return statuses.clone();
+        }
+        let statuses = shared.platform.statuses().await.into_iter();
+        let statuses: HashMap<_, _> = statuses
+            .map(|status| (status.workflow.clone(), status))
+            .collect();
+        let statuses = Arc::new(statuses);
+        *seen = Some((Instant::now(), statuses.clone()));
+        statuses
+    }
+}
+
 struct Feed {
     shared: Arc<Shared>,
     call: Call,
@@ -48,7 +74,7 @@ struct Feed {
     workflow: Option<String>,
     with_logs: bool,
     next_line: u64,
-    known: HashMap<String, WorkflowStatus>,
+    known: Statuses,
     first: bool,
     ticks: tokio::time::Interval,
     said: Instant,
@@ -79,7 +105,7 @@ pub(crate) async fn open(shared: Arc<Shared>, mut call: Call) -> Result<Reply, P
         with_logs: call.flag("logs"),
         next_line: ring.next(),
         ring,
-        known: HashMap::new(),
+        known: Statuses::default(),
         first: true,
         ticks,
         said: now,
@@ -126,24 +152,14 @@ impl Feed {
     }
 
     async fn look(&mut self) {
-        let statuses = self.shared.platform.statuses().await;
-        let ours = |status: &WorkflowStatus| {
-            self.workflow
-                .as_ref()
-                .is_none_or(|id| *id == status.workflow)
+        let statuses = self.shared.latest.look(&self.shared).await;
+        let ours = |id: &String| self.workflow.as_ref().is_none_or(|only| only == id);
+        let differs = |status: &&WorkflowStatus| {
+            ours(&status.workflow) && self.known.get(&status.workflow) != Some(*status)
         };
-        let statuses: HashMap<_, _> = statuses
-            .into_iter()
-            .filter(ours)
-            .map(|status| (status.workflow.clone(), status))
-            .collect();
-        let differs = |status: &&WorkflowStatus| self.known.get(&status.workflow) != Some(*status);
         let changed: Vec<_> = statuses.values().filter(differs).collect();
-        let gone: Vec<_> = self
-            .known
-            .keys()
-            .filter(|id| !statuses.contains_key(*id))
-            .collect();
+        let gone = self.known.keys().filter(|id| !statuses.contains_key(*id));
+        let gone: Vec<_> = gone.filter(|id| ours(id)).collect();
         if self.first || !changed.is_empty() {
             self.ready.push_back(event("status", &changed));
         }

@@ -14,7 +14,9 @@ use hermod_storage::{Revision, registry::AccessRole};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Response, StatusCode,
-    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_MATCH, WWW_AUTHENTICATE},
+    header::{
+        ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, WWW_AUTHENTICATE,
+    },
 };
 use serde_json::Value;
 
@@ -35,6 +37,12 @@ const NAME_BYTES_MAX: usize = 100;
 
 /// Characters of a text in a query.
 const TEXT_MAX: usize = 200;
+
+/// From this age on, that of what is answered is said.
+const AGE_SAID: Duration = Duration::from_secs(2);
+
+/// Says how old what is answered is, in milliseconds.
+const AGE: HeaderName = HeaderName::from_static("hermod-store-age-ms");
 
 /// Makes the router: exactly the routes of the table, and an answer for everything else.
 pub(crate) fn router(shared: &Arc<Shared>, routes: Vec<Route>) -> Router {
@@ -102,6 +110,12 @@ async fn serve(shared: Arc<Shared>, route: Arc<Route>, request: Request) -> Resp
 fn dressed(shared: &Shared, headers: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
     cors::protect(&shared.options, cors::is_https(headers), &mut response);
     shared.origins.allow(headers, &mut response);
+    // Without a quorum what is answered is what this node last knew; its age says so.
+    let age = shared.registry.store().health().age;
+    if age >= AGE_SAID {
+        let millis = HeaderValue::from(age.as_millis() as u64);
+        response.headers_mut().insert(AGE, millis);
+    }
     if response.status() == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(WWW_AUTHENTICATE, scheme);

@@ -297,7 +297,7 @@ const WORKFLOW: Parameter = text("workflow", "Only of this workflow");
 #[rustfmt::skip]
 fn platform() -> Vec<Route> {
     vec![
-        route(get("/api/connectors"), "listConnectors", VIEWER, "Lists connectors with their schemas", json::<Connectors>(), by!(connectors::list)),
+        route(get("/api/connectors"), "listConnectors", VIEWER, "Lists connectors with their schemas", json::<Connectors<'static>>(), by!(connectors::list)),
         route(get("/api/connectors/{direction}/{type}"), "getConnector", VIEWER, "Shows a connector", json::<Connector>(), by!(connectors::read)),
         route(get("/api/audit"), "listAudit", ADMINISTRATOR, "Lists what was done by whom, newest first", json::<AuditPage>(), by!(audit::list)).query(AUDIT),
         route(post("/api/audit/trim"), "trimAudit", ADMINISTRATOR, "Lets go of old entries", json::<Trimmed>(), by!(audit::trim)).takes::<Trim>(),

@@ -450,9 +450,9 @@ pub(crate) struct VersionView {
 
 /// All connectors.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Connectors {
+pub(crate) struct Connectors<'a> {
     /// Sources first.
-    pub(crate) data: Vec<Connector>,
+    pub(crate) data: &'a [Connector],
 }
 
 /// A worker.

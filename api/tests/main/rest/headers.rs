@@ -17,6 +17,8 @@ async fn every_answer_protects_pages() {
         (&ann, "/api/me"),
         (&Visitor::nobody(), "/api/me"),
         (&ann, "/api/nothing"),
+        (&ann, "/livez"),
+        (&ann, "/elsewhere"),
     ] {
         let answer = desk.get(who, path).await;
         assert_eq!(answer.header("x-frame-options"), Some("DENY"));

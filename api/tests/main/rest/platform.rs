@@ -21,6 +21,7 @@ use hermod_storage::{
 use serde_json::{Value, json};
 
 pub(crate) struct Fake {
+    connectors: Vec<Connector>,
     pub(crate) registry: Registry,
     pub(crate) statuses: Mutex<Vec<WorkflowStatus>>,
     pub(crate) tested: Mutex<Vec<Value>>,
@@ -33,6 +34,7 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) fn new(registry: Registry) -> Arc<Self> {
         Arc::new(Self {
+            connectors: connectors(),
             registry,
             statuses: Mutex::default(),
             tested: Mutex::default(),
@@ -59,6 +61,26 @@ fn connector(direction: Direction, kind: &str, schema: Value) -> Connector {
         example: json!({}),
         promises: json!({"repeats": "idempotent"}),
     }
+}
+
+fn connectors() -> Vec<Connector> {
+    let secret = json!({"type": "string", "writeOnly": true});
+    vec![
+        connector(
+            Direction::Source,
+            "webhook",
+            json!({"properties": {"path": {"type": "string"}, "secret": secret}}),
+        ),
+        connector(
+            Direction::Sink,
+            "http",
+            json!({"properties": {
+                "url": {"type": "string"},
+                "token": secret,
+                "headers": {"additionalProperties": secret},
+            }}),
+        ),
+    ]
 }
 
 fn problem(pointer: &str, message: &str) -> ProblemAt {
@@ -112,24 +134,8 @@ impl Platform for Fake {
         }
     }
 
-    fn connectors(&self) -> Vec<Connector> {
-        let secret = json!({"type": "string", "writeOnly": true});
-        vec![
-            connector(
-                Direction::Source,
-                "webhook",
-                json!({"properties": {"path": {"type": "string"}, "secret": secret}}),
-            ),
-            connector(
-                Direction::Sink,
-                "http",
-                json!({"properties": {
-                    "url": {"type": "string"},
-                    "token": secret,
-                    "headers": {"additionalProperties": secret},
-                }}),
-            ),
-        ]
+    fn connectors(&self) -> &[Connector] {
+        &self.connectors
     }
 
     fn validate(&self, bundle: &Value) -> Vec<ProblemAt> {
@@ -148,8 +154,8 @@ impl Platform for Fake {
     }
 
     fn validate_connection(&self, direction: Direction, document: &Value) -> Vec<ProblemAt> {
-        let connectors = self.connectors();
-        let known = connectors
+        let known = self
+            .connectors
             .iter()
             .any(|one| one.direction == direction && document["type"] == one.kind);
         if known {

@@ -80,7 +80,12 @@ impl Store for Failing {
     }
 
     fn health(&self) -> Health {
-        self.inner.health()
+        let fails = self.fails.load(Ordering::Relaxed);
+        Health {
+            writable: !fails,
+            age: Duration::from_secs(if fails { 60 } else { 0 }),
+            ..self.inner.health()
+        }
     }
 
     async fn close(&self) {}
@@ -127,6 +132,7 @@ async fn authentication_fails_closed_when_the_store_cannot_be_read() {
         let answer = desk.get(&who, "/api/me").await;
         assert_eq!((answer.status, answer.code()), (503, "HMD-0127".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("3"));
+        assert_eq!(answer.header("hermod-store-age-ms"), Some("60000"));
     }
     let login = json!({"username": "ann", "password": PASSWORD});
     assert_eq!(
