@@ -151,28 +151,35 @@ pub(crate) fn take(
     let old = before.filter(|before| text(before, "type") == kind);
     let old = old.and_then(|before| before.get("config"));
     if let Some(old) = old {
-        for pointer in platform.secret_pointers(direction, &kind, old) {
-            keep(&mut config, old, &pointer);
+        let secrets = platform.secret_pointers(direction, &kind, old);
+        for pointer in &secrets {
+            if is_same_place(&config, old, pointer, &secrets) {
+                keep(&mut config, old, pointer);
+            }
         }
     }
-    for pointer in platform.secret_pointers(direction, &kind, &config) {
-        let Some(value) = config.pointer_mut(&pointer) else {
+    let secrets = platform.secret_pointers(direction, &kind, &config);
+    let given = config.clone();
+    for pointer in &secrets {
+        let Some(value) = config.pointer_mut(pointer) else {
             continue;
         };
         if only_member(value, SHOWN).is_some() {
-            match old.and_then(|old| old.pointer(&pointer)) {
+            let old = old.filter(|old| is_same_place(&given, old, pointer, &secrets));
+            match old.and_then(|old| old.pointer(pointer)) {
                 Some(kept) => *value = kept.clone(),
-                None => problem(
-                    &pointer,
-                    "the secret has to be given; there is none to keep",
-                ),
+                None => problem(pointer, "the secret has to be given; there is none to keep"),
             }
         } else if only_member(value, SEALED).is_none() && !value.is_null() && !is_reference(value) {
             *value = platform.seal(value)?;
         }
     }
-    if holds_shown(&config) {
-        problem("", "`{\"$secret\": …}` stands where no secret is expected");
+    if problems.is_empty() && holds_shown(&config) {
+        problems.push(ProblemAt {
+            pointer: "/config".to_owned(),
+            message: "`{\"$secret\": …}` stands where no secret is expected".to_owned(),
+            warning: false,
+        });
     }
     document.insert("config".to_owned(), config);
     if problems.is_empty() {
@@ -191,6 +198,43 @@ fn holds_shown(value: &Value) -> bool {
         }
         Value::Array(items) => items.iter().any(holds_shown),
         _ => false,
+    }
+}
+
+/// Returns whether a pointer means the same place in both. In a list it does where the item is otherwise as it was:
+/// a secret must not go over to its neighbour because the list was sorted.
+fn is_same_place(config: &Value, old: &Value, pointer: &str, secrets: &[String]) -> bool {
+    let parts: Vec<_> = pointer.split('/').collect();
+    (1..parts.len()).all(|end| {
+        let list = parts[..end].join("/");
+        let (Some(Value::Array(items)), Some(Value::Array(before))) =
+            (config.pointer(&list), old.pointer(&list))
+        else {
+            return true;
+        };
+        let item = parts[..=end].join("/");
+        let bare = |root: &Value| {
+            let mut value = root.pointer(&item)?.clone();
+            let inside = secrets
+                .iter()
+                .filter_map(|secret| secret.strip_prefix(&item));
+            for secret in inside {
+                remove(&mut value, secret);
+            }
+            Some(value)
+        };
+        items.len() == before.len() && bare(config) == bare(old)
+    })
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    match pointer.rsplit_once('/') {
+        None => *value = Value::Null,
+        Some((parent, name)) => {
+            if let Some(Value::Object(members)) = value.pointer_mut(parent) {
+                members.remove(&name.replace("~1", "/").replace("~0", "~"));
+            }
+        }
     }
 }
 

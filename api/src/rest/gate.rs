@@ -89,7 +89,12 @@ fn elsewhere(shared: &Shared, request: &Request, problem: Problem) -> Response<B
     let preflight = shared
         .origins
         .preflight(request.method(), request.headers());
-    let response = preflight.unwrap_or_else(|| problem.closing().into_response());
+    let problem = if has_body(request.headers()) {
+        problem.closing()
+    } else {
+        problem
+    };
+    let response = preflight.unwrap_or_else(|| problem.into_response());
     dressed(shared, request.headers(), response)
 }
 

@@ -349,8 +349,17 @@ pub(crate) async fn validate_saved(shared: Arc<Shared>, call: Call) -> Result<Re
     Ok(answer_findings(findings(&shared, &entity.document).await?))
 }
 
+/// Checks a bundle. One that is a workflow alone is checked with the sources and sinks that are saved.
 pub(crate) async fn validate(shared: Arc<Shared>, call: Call) -> Result<Reply, Problem> {
-    Ok(answer_findings(shared.platform.validate(&call.body)))
+    let alone = call.body.get("sources").is_none() && call.body.get("sinks").is_none();
+    let Some(Value::Object(workflow)) = call.body.get("workflow").filter(|_| alone) else {
+        return Ok(answer_findings(shared.platform.validate(&call.body)));
+    };
+    let mut problems = findings(&shared, &stripped(workflow.clone())).await?;
+    for problem in &mut problems {
+        problem.pointer.insert_str(0, "/workflow");
+    }
+    Ok(answer_findings(problems))
 }
 
 pub(crate) async fn status(shared: Arc<Shared>, call: Call) -> Result<Reply, Problem> {

@@ -1,7 +1,127 @@
+use std::{future::Future, pin::Pin, sync::Mutex};
+
+use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
-use crate::{EntryQuery, Memory};
+use crate::{Entry, EntryQuery, Health, Lease, Memory, Watch};
+
+type Interruption = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A store in which something happens right after all objects of a kind were read for the first time.
+struct Interrupted {
+    inner: Arc<Memory>,
+    kind: Kind,
+    happens: Mutex<Option<Interruption>>,
+}
+
+#[async_trait]
+impl Store for Interrupted {
+    async fn submit(&self, operations: Vec<Operation>) -> Result<Vec<Answer>, StoreError> {
+        self.inner.submit(operations).await
+    }
+
+    async fn get(&self, key: &Key, read: Read) -> Result<Option<Object>, StoreError> {
+        self.inner.get(key, read).await
+    }
+
+    async fn list(&self, range: &Range, read: Read) -> Result<Vec<Object>, StoreError> {
+        let found = self.inner.list(range, read).await;
+        if range.kind == self.kind {
+            let happens = self.happens.lock().unwrap().take();
+            if let Some(happens) = happens {
+                happens.await;
+            }
+        }
+        found
+    }
+
+    async fn lease(&self, name: &str, read: Read) -> Result<Option<Lease>, StoreError> {
+        self.inner.lease(name, read).await
+    }
+
+    async fn leases(&self, read: Read) -> Result<Vec<Lease>, StoreError> {
+        self.inner.leases(read).await
+    }
+
+    async fn entries(&self, query: &EntryQuery, read: Read) -> Result<Vec<Entry>, StoreError> {
+        self.inner.entries(query, read).await
+    }
+
+    fn watch(&self) -> Watch {
+        self.inner.watch()
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.inner.now_ms()
+    }
+
+    fn health(&self) -> Health {
+        self.inner.health()
+    }
+
+    async fn close(&self) {}
+}
+
+/// Returns a registry over the same store, in which something happens in between.
+fn interrupted(
+    inner: &Arc<Memory>,
+    kind: Kind,
+    happens: impl Future<Output = ()> + Send + 'static,
+) -> Registry {
+    let happens: Interruption = Box::pin(happens);
+    Registry::new(Arc::new(Interrupted {
+        inner: inner.clone(),
+        kind,
+        happens: Mutex::new(Some(happens)),
+    }))
+}
+
+#[tokio::test]
+async fn a_sink_that_begins_to_be_named_while_it_is_removed_stays() {
+    let inner = Arc::new(Memory::new());
+    let registry = Registry::new(inner.clone());
+    connect(&registry).await;
+    let other = registry.clone();
+    let removing = interrupted(&inner, Kind::Workflow, async move {
+        other
+            .save_workflow("w", draft(workflow("out"), Expect::Absent))
+            .await
+            .unwrap();
+    });
+    let refused = removing
+        .delete_connection(Kind::Sink, "out", Expect::Present, &audit("delete"))
+        .await
+        .unwrap_err();
+    assert!(matches!(&refused, Error::InUse { workflows, .. } if workflows == &["w"]));
+    registry.get(Kind::Sink, "out").await.unwrap();
+}
+
+#[tokio::test]
+async fn two_administrators_cannot_remove_each_other_at_once() {
+    let inner = Arc::new(Memory::new());
+    let registry = Registry::new(inner.clone());
+    let (ann, bob) = (
+        user("ann", AccessRole::Administrator),
+        user("bob", AccessRole::Administrator),
+    );
+    registry
+        .make_first_administrator(&ann, &audit("setup"))
+        .await
+        .unwrap();
+    let of_bob = registry.add_user(&bob, &audit("add")).await.unwrap();
+    let (of_ann, _) = registry.user("ann").await.unwrap().unwrap();
+    let other = registry.clone();
+    let removing = interrupted(&inner, Kind::User, async move {
+        other
+            .delete_user("ann", of_ann, &audit("delete"))
+            .await
+            .unwrap();
+    });
+    let refused = removing.delete_user("bob", of_bob, &audit("delete")).await;
+    assert!(refused.is_err());
+    assert!(registry.user("bob").await.unwrap().is_some());
+}
 
 fn registry() -> Registry {
     Registry::new(Arc::new(Memory::new()))
@@ -43,6 +163,11 @@ fn draft(document: Map<String, Value>, expect: Expect) -> Draft {
 
 async fn with_connections() -> Registry {
     let registry = registry();
+    connect(&registry).await;
+    registry
+}
+
+async fn connect(registry: &Registry) {
     for (kind, id) in [
         (Kind::Source, "in"),
         (Kind::Sink, "out"),
@@ -54,7 +179,6 @@ async fn with_connections() -> Registry {
             .await
             .unwrap();
     }
-    registry
 }
 
 fn user(name: &str, role: AccessRole) -> User {

@@ -183,6 +183,28 @@ async fn a_secret_that_was_never_given_cannot_be_kept() {
 }
 
 #[tokio::test]
+async fn i10_a_secret_in_a_list_does_not_go_over_to_its_neighbour() {
+    let (desk, ann) = Desk::administered().await;
+    let hosts = json!([{"name": "a", "key": "key of a"}, {"name": "b", "key": "key of b"}]);
+    let body = json!({"id": "s", "type": "http", "config": {"hosts": hosts}});
+    let made = desk.post(&ann, "/api/sinks", &body).await;
+    let mut shown = made.json();
+    let same = desk.put(&ann.if_match(&made), "/api/sinks/s", &shown).await;
+    assert_eq!(same.status, 200, "{}", same.json());
+    shown["config"]["hosts"].as_array_mut().unwrap().swap(0, 1);
+    let sorted = desk.put(&ann.if_match(&same), "/api/sinks/s", &shown).await;
+    assert_eq!(sorted.status, 422);
+    let errors = sorted.json()["errors"].as_array().unwrap().len();
+    assert_eq!(errors, 2, "both have to be given again");
+    let absent = json!({"type": "http", "config": {"hosts": [{"name": "b"}, {"name": "a"}]}});
+    let absent = desk
+        .put(&ann.if_match(&same), "/api/sinks/s", &absent)
+        .await;
+    assert_eq!(absent.status, 200);
+    assert!(absent.json()["config"]["hosts"][0].get("key").is_none());
+}
+
+#[tokio::test]
 async fn sealed_values_of_others_are_refused() {
     let (desk, ann) = Desk::administered().await;
     let body = json!({"id": "s", "type": "http", "config": {"url": {"$sealed": "stolen"}}});

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hermod_api::{Api, ApiOptions, Server, hash_password};
+use hermod_api::{Api, ApiOptions, Options, Server, hash_password};
 use hermod_storage::{
     Memory, Store,
     registry::{AccessRole, PasswordHash, Registry, User},
@@ -82,11 +82,15 @@ impl Desk {
     }
 
     pub(crate) async fn with(api: ApiOptions, store: Arc<dyn Store>) -> Self {
+        Self::served(api, store, options()).await
+    }
+
+    pub(crate) async fn served(api: ApiOptions, store: Arc<dyn Store>, options: Options) -> Self {
         let registry = Registry::new(store);
         let platform = Fake::new(registry.clone());
         let api = Api::new(api, registry.clone(), platform.clone()).unwrap();
         let node = Arc::new(stand([]));
-        let server = Server::with_api(options(), node, Some(api)).await.unwrap();
+        let server = Server::with_api(options, node, Some(api)).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
         #[allow(
             clippy::disallowed_methods,

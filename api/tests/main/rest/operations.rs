@@ -1,5 +1,10 @@
 //! Dead letters, the fleet, the journal, settings, the log and events.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use hermod_api::{
     LogLevel, LogLine,
     platform::{WorkflowState, WorkflowStatus},
@@ -268,6 +273,28 @@ async fn events_tell_of_what_changes() {
     assert_eq!(lines[0]["message"], "careful");
     desk.platform.statuses.lock().unwrap().clear();
     assert_eq!(event(&mut client, "gone").await, json!(["w"]));
+}
+
+#[tokio::test]
+async fn a_stream_of_events_is_no_idle_connection() {
+    let mut options = crate::node::options();
+    options.head_timeout = Duration::from_millis(300);
+    let store = Arc::new(hermod_storage::Memory::new());
+    let desk = Desk::served(super::desk::api_options(), store, options).await;
+    desk.add("ann", AccessRole::Administrator).await;
+    let ann = desk.log_in("ann").await;
+    let mut client = Client::connect(desk.server.address).await;
+    client
+        .send(ann.head("GET", "/api/events?logs=true") + "\r\n")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    event(&mut client, "status").await;
+    let opened = Instant::now();
+    while opened.elapsed() < 4 * Duration::from_millis(300) {
+        desk.platform.log.push(line(LogLevel::Info, "still there"));
+        let lines = event(&mut client, "logs").await;
+        assert_eq!(lines[0]["message"], "still there");
+    }
 }
 
 #[tokio::test]

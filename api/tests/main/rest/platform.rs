@@ -78,6 +78,7 @@ fn connectors() -> Vec<Connector> {
                 "url": {"type": "string"},
                 "token": secret,
                 "headers": {"additionalProperties": secret},
+                "hosts": {"items": {"properties": {"key": secret}}},
             }}),
         ),
     ]

@@ -77,6 +77,20 @@ async fn what_is_wrong_is_said_at_once_with_pointers() {
         .json();
     assert_eq!(checked["valid"], false);
     assert_eq!(checked["problems"][0]["pointer"], "/workflow/nodes");
+    desk.furnish(&ann).await;
+    let saved = json!({"workflow": workflow("new")});
+    let saved = desk
+        .post(&ann, "/api/workflows/validate", &saved)
+        .await
+        .json();
+    assert_eq!(saved, json!({"valid": true, "problems": []}));
+    let mut wrong = json!({"workflow": workflow("new")});
+    wrong["workflow"]["nodes"][1]["ref_id"] = "gone".into();
+    let wrong = desk
+        .post(&ann, "/api/workflows/validate", &wrong)
+        .await
+        .json();
+    assert_eq!(wrong["problems"][0]["pointer"], "/workflow/nodes/1/ref_id");
 }
 
 #[tokio::test]
