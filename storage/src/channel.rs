@@ -1,9 +1,28 @@
 //! How nodes ask each other: one call, one answer, over a connection that only members of the cluster can make.
 
+mod budget;
+mod connections;
+mod counters;
+mod identity;
+mod link;
+mod listener;
+mod service;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use connections::Connections;
+pub use counters::Counters;
+pub use identity::{Identity, IdentityError, SECRET_BYTES_MIN};
+pub use listener::{ListenError, Listener};
+
+/// Bytes of a call's body, and of an answer (I9). A piece of a snapshot or a pushed request is far below it.
+pub const BODY_BYTES_MAX: usize = 20 << 20;
 
 /// What a call is about. The numbers stand in messages between nodes: none is ever given to another topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +64,28 @@ impl Topic {
         Self::Push,
         Self::Question,
     ];
+
+    /// Returns the topic of a number that a message names.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|topic| *topic as u32 == number)
+    }
+
+    /// Whether calls about it may be large or slow, so that they must not stand before those that keep the cluster alive.
+    fn is_bulk(self) -> bool {
+        match self {
+            Self::Hello
+            | Self::RaftAppend
+            | Self::RaftVote
+            | Self::Submit
+            | Self::ReadIndex
+            | Self::Membership
+            | Self::StoreKey => false,
+            Self::RaftSnapshot | Self::Push | Self::Question => true,
+        }
+    }
 }
 
 /// A call, as it is sent and as it arrives.
@@ -91,7 +132,7 @@ pub enum CallError {
     },
 }
 
-/// Sends calls. One connection per node is kept and shared.
+/// Sends calls. Connections are kept and shared: at most two per address, one of them for what is large or slow.
 #[async_trait]
 pub trait Channel: Send + Sync + 'static {
     /// Sends a call to the node at an address (`host:port`) and returns its answer.

@@ -89,13 +89,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 
 fn pages_with_links() -> Vec<PathBuf> {
     let mut pages = files_below(&root().join("docs"), "md");
-    for path in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "storage/README.md",
-        "proto/README.md",
-        "ui/README.md",
-    ] {
+    for path in ["README.md", "CONTRIBUTING.md", "ui/README.md"] {
         pages.push(root().join(path));
     }
     pages

@@ -1,0 +1,6 @@
+mod calls;
+mod limits;
+mod node;
+mod speed;
+mod strangers;
+mod trouble;
