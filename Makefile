@@ -55,12 +55,14 @@ bench-postgres: ## The PostgreSQL sink beside psql's \copy; writes target/bench/
 chaos: ## Kills a node CYCLES times (1000) while it works and checks that nothing acknowledged is lost
 	$(CARGO) run --release --bin hermod -- prove --cycles $(CYCLES)
 
-# No sanitizer: the code has no `unsafe`, so what is looked for are panics and broken promises.
+# No sanitizer: the code has no `unsafe`, so what is looked for are panics and broken promises. New inputs go to
+# `fuzz/found`, which is not kept; `fuzz/corpus` has the chosen ones.
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60); needs a nightly Rust
 	@scripts/tool cargo-fuzz cargo-fuzz 0.13.2
 	@set -e; for target in $(FUZZ_TARGETS); do \
 		echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-		$(CARGO) +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096; \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096; \
 	done
 
 ui: ## Says that there is no web UI yet

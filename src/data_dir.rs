@@ -154,25 +154,41 @@ fn sign(lock: &mut File) -> io::Result<()> {
     writeln!(lock, "{}", std::process::id())
 }
 
-/// Reads the version, or writes it where there is none yet.
+/// Checks the version of a directory that is only looked at; one without a version passes, a copy of a log for example.
+pub(crate) fn check(path: &Path) -> Result<(), DataDirError> {
+    read_format(path).map(drop)
+}
+
+/// Reads the version, or writes it where nothing is yet.
 fn check_format(path: &Path) -> Result<(), DataDirError> {
+    if read_format(path)? {
+        return Ok(());
+    }
     let at = |action| move |source| unusable(path, action, source);
-    let file = path.join(FORMAT_FILE);
-    match fs::read_to_string(&file) {
+    // The version is written before the log is made: a log without one was written by nobody knows what.
+    if log_of(path).exists() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "it is missing beside a log");
+        return Err(at("reading FORMAT")(source));
+    }
+    write_format(path, &path.join(FORMAT_FILE)).map_err(at("writing FORMAT"))
+}
+
+/// Reads the version, and returns whether there is one.
+fn read_format(path: &Path) -> Result<bool, DataDirError> {
+    let at = |action| move |source| unusable(path, action, source);
+    match fs::read_to_string(path.join(FORMAT_FILE)) {
         Ok(text) => match text.trim().parse::<u32>() {
             Ok(found) if found > FORMAT => Err(DataDirError::Newer {
                 path: path.to_owned(),
                 found,
             }),
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error) => {
                 let source = io::Error::new(io::ErrorKind::InvalidData, error);
                 Err(at("reading FORMAT")(source))
             }
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(path, &file).map_err(at("writing FORMAT"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(at("reading FORMAT")(error)),
     }
 }
@@ -224,6 +240,18 @@ mod tests {
         fs::write(&file, "x").unwrap();
         let error = DataDir::create(root.path()).unwrap_err();
         assert!(matches!(error, DataDirError::Unusable { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_log_without_a_format_is_refused_and_left_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        drop(DataDir::create(root.path()).unwrap());
+        fs::create_dir(log_of(root.path())).unwrap();
+        fs::remove_file(root.path().join(FORMAT_FILE)).unwrap();
+        let error = DataDir::create(root.path()).unwrap_err();
+        assert!(matches!(error, DataDirError::Unusable { .. }), "{error}");
+        assert!(!root.path().join(FORMAT_FILE).exists());
+        check(root.path()).unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod announce;
 mod end;
 mod log_metrics;
 mod view;
+mod worker_metrics;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,6 +21,10 @@ use crate::{
     signals::Signals,
 };
 use view::View;
+use worker_metrics::WorkerMetrics;
+
+/// The number of the only worker, as `--worker-id` counts them.
+const WORKER: &str = "0";
 
 /// How long a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +69,13 @@ async fn run(config: &Config, plans: Vec<WorkflowPlan>, until: Until) -> Result<
     let log = open_log(log_options(config, &directory))?;
     let metrics = Metrics::new();
     log_metrics::register(metrics.registry(), &log);
+    let worker = WorkerMetrics::register(metrics.registry(), WORKER)
+        .map_err(|error| Failure::new(Code::Configuration, error))?;
     let engine = Engine::new(EngineOptions {
         log: Some(log.clone()),
         metrics,
         idempotency_required: config.idempotency_required,
-        // The number of the only worker, as `--worker-id` counts them.
-        worker: "0".into(),
+        worker: WORKER.into(),
         drop_removed_sinks: config
             .drop_removed_sinks
             .iter()
@@ -81,7 +87,7 @@ async fn run(config: &Config, plans: Vec<WorkflowPlan>, until: Until) -> Result<
     let control = Control::bind(&directory)
         .map_err(|error| Failure::new(Code::Control, format!("control socket: {error}")))?;
     let announcement = announce::Announcement::new(&plans);
-    let workflows = start_all(&engine, &view, plans, until).await?;
+    let workflows = start_all(&engine, (&view, &worker), plans, until).await?;
 
     let tasks = Tasks::new();
     let address = server.address();
@@ -133,11 +139,12 @@ async fn bind(config: &Config, view: &Arc<View>) -> Result<Server<View>, Failure
 /// one that was asked for.
 async fn start_all(
     engine: &Engine,
-    view: &View,
+    (view, worker): (&View, &WorkerMetrics),
     plans: Vec<WorkflowPlan>,
     until: Until,
 ) -> Result<Vec<Workflow>, Failure> {
     announce::paths_are_unique(&plans)?;
+    let _cycle = worker.cycle();
     let mut started = Vec::new();
     for plan in plans {
         let id = plan.id.clone();
@@ -157,6 +164,7 @@ async fn start_all(
                     return Err(failure);
                 }
                 view.count_failure();
+                worker.count_error();
                 let code = failure.code.text();
                 tracing::error!(code, workflow = %id, %error, "workflow cannot be started");
             }

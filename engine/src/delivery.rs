@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) index: usize,
     pub(crate) plan: SinkPlan,
     pub(crate) context: SinkContext,
+    /// Id of the workflow's source.
+    pub(crate) source: Text,
     pub(crate) progress: Arc<Progress>,
     pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) board: Board,
@@ -52,6 +54,7 @@ pub(crate) struct Delivery {
     metrics: Metrics,
     writes: IntCounter,
     write_errors: IntCounter,
+    errors: IntCounter,
     duration: Histogram,
     covers: Option<Arc<dyn SourceFactory>>,
 }
@@ -62,6 +65,7 @@ impl Delivery {
             index,
             plan,
             context,
+            source,
             progress,
             dead_letters,
             board,
@@ -69,10 +73,12 @@ impl Delivery {
             covers,
         } = setup;
         let labels = [&*context.workflow, &*plan.id];
+        let stage = [labels[0], &*source, "sink"];
         Self {
             index,
             writes: metrics.sink_writes.with_label_values(&labels),
             write_errors: metrics.sink_write_errors.with_label_values(&labels),
+            errors: metrics.errors.with_label_values(&stage),
             duration: metrics.duration.with_label_values(&[labels[0]]),
             workflow: context.workflow.clone(),
             id: plan.id,
@@ -85,6 +91,12 @@ impl Delivery {
             metrics,
             covers,
         }
+    }
+
+    /// Counts a write that failed.
+    fn count_failure(&self) {
+        self.write_errors.inc();
+        self.errors.inc();
     }
 
     /// Writes until the feed ends, then flushes and closes the sink.
@@ -165,7 +177,7 @@ impl Delivery {
         action: &'static str,
         backoff: &mut Backoff,
     ) -> Result<(), Stop> {
-        self.write_errors.inc();
+        self.count_failure();
         let report = error.report();
         if error.kind().policy() == Policy::Stop {
             return Err(Stop::failed(format!(

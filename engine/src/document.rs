@@ -52,6 +52,16 @@ pub enum Level {
     Durable,
 }
 
+impl Level {
+    /// Returns the name that documents give it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Durable => "durable",
+        }
+    }
+}
+
 /// Where messages wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BufferPlan {

@@ -5,6 +5,8 @@ use prometheus::{
     core::Collector,
 };
 
+use crate::{WorkflowPlan, graph::Graph};
+
 /// Counters of all workflows of a node, in one registry.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -77,6 +79,24 @@ impl Metrics {
             registry: registry.clone(),
         };
         metrics
+    }
+
+    /// Makes every counter of a workflow, at 0: a rate sees the first rise only of what was there before.
+    pub(crate) fn prepare(&self, plan: &WorkflowPlan, graph: &Graph) {
+        let (workflow, source) = (&*plan.id, &*plan.source.id);
+        for stage in ["read", "transform", "sink"] {
+            self.errors.with_label_values(&[workflow, source, stage]);
+        }
+        for sink in &plan.sinks {
+            self.dead_letters.with_label_values(&[workflow, &*sink.id]);
+        }
+        // A dead letter is of several sinks; that it cannot be stored is counted for none of them.
+        self.dead_letter_errors.with_label_values(&[workflow, ""]);
+        for node in graph.nodes() {
+            let labels = [workflow, &*node.id, node.kind];
+            self.node_processed.with_label_values(&labels);
+            self.node_errors.with_label_values(&labels);
+        }
     }
 
     /// Returns the registry, so that others can add theirs.

@@ -137,6 +137,9 @@ impl Pipeline {
             position_key,
             &progress,
         );
+        if let Some(graph) = versions.of(u64::MAX) {
+            options.metrics.prepare(&plan, graph);
+        }
         let evaluator = EvaluatorContext {
             versions,
             sinks,
@@ -202,7 +205,7 @@ impl Pipeline {
         self.shared.board.enter(State::Running, None);
         tracing::info!(
             workflow = %self.shared.plan.id, epoch = self.shared.epoch,
-            level = ?self.shared.plan.acknowledge, "workflow runs"
+            acknowledge = self.shared.plan.acknowledge.as_str(), "workflow runs"
         );
         self.run_parts(&mut parts).await
     }
@@ -344,6 +347,7 @@ impl Pipeline {
                     epoch: self.shared.epoch,
                     tenure: Right::Owner,
                 },
+                source: plan.source.id.clone(),
                 progress: progress.clone(),
                 dead_letters: self.shared.dead_letters.clone(),
                 board: board.clone(),

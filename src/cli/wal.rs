@@ -11,7 +11,7 @@ use super::OutputArguments;
 use crate::{
     config::Config,
     damage,
-    data_dir::log_of,
+    data_dir::{self, log_of},
     failure::{Exit, Failure},
     output::{self, Form},
 };
@@ -47,6 +47,7 @@ enum Action {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failure> {
+    data_dir::check(&config.data_dir)?;
     let directory = log_of(&config.data_dir);
     let found = match &arguments.action {
         Action::Inspect { output } => {

@@ -74,6 +74,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(fault)
 }
 
+/// With less, a batch of messages would hardly fit into a segment, which takes an eighth of it.
+const QUOTA_BYTES_MIN: u64 = 16 << 20;
+
 /// A size with a unit; 0 is no limit.
 pub(super) fn quota(text: &str) -> Result<Option<u64>, String> {
     let fault = || "a size is needed, such as 500MiB or 20GiB, or 0 for no limit".to_owned();
@@ -88,6 +91,9 @@ pub(super) fn quota(text: &str) -> Result<Option<u64>, String> {
         _ => return Err(fault()),
     };
     let bytes = number.checked_mul(factor).ok_or_else(fault)?;
+    if (1..QUOTA_BYTES_MIN).contains(&bytes) {
+        return Err("at least 16MiB are needed, or 0 for no limit".to_owned());
+    }
     Ok((bytes > 0).then_some(bytes))
 }
 

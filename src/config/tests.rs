@@ -106,6 +106,8 @@ fn values_have_units() {
     assert_eq!(parse::duration("2 m"), Ok(Duration::from_mins(2)));
     assert_eq!(parse::quota("20GiB"), Ok(Some(20 << 30)));
     assert_eq!(parse::quota("0"), Ok(None));
+    assert_eq!(parse::quota("16MiB"), Ok(Some(16 << 20)));
+    assert!(parse::quota("16777215").is_err());
     assert!(parse::quota("20 gigs").is_err());
     assert!(parse::duration("99999999999999999h").is_err());
     assert_eq!(

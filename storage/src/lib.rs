@@ -10,7 +10,7 @@
 //! All writes are [`Operation`]s with one [`Answer`] each, and what they do is written once, as the pure function
 //! [`State::apply`]. What it is not: it does not know what a workflow is. It keeps documents.
 //!
-//! Limits: [`limits`] has them all.
+//! Limits: [`limits`] has those of every store, [`channel`] those of calls between nodes.
 
 pub mod channel;
 mod error;

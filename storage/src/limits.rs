@@ -18,8 +18,7 @@ pub const STATE_BYTES_MAX: u64 = 512 << 20;
 /// Leases, live and released.
 pub const LEASES_MAX: usize = 100_000;
 
-/// Journal entries. Nearer than a tenth of it to this, the store alarms; at it, a transaction with an entry is refused
-/// until older ones are let go.
+/// Journal entries. At it, a transaction with an entry is refused until older ones are let go: none goes by itself.
 pub const ENTRIES_MAX: u64 = 100_000;
 
 /// Objects or entries that one read returns at most.

@@ -1,7 +1,10 @@
 //! A store that keeps nothing beyond its process.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +20,7 @@ use crate::{
 pub struct Memory {
     state: Mutex<State>,
     feed: Feed,
+    closed: AtomicBool,
 }
 
 impl Memory {
@@ -28,6 +32,18 @@ impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns the state as long as the store is open.
+    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.state();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::new(
+                StoreErrorKind::Stopped,
+                "the store is closed",
+            ));
+        }
+        Ok(state)
+    }
 }
 
 #[async_trait]
@@ -35,7 +51,7 @@ impl Store for Memory {
     async fn submit(&self, operations: Vec<Operation>) -> Result<Vec<Answer>, StoreError> {
         check_submission(&operations)?;
         let now_ms = wall_ms();
-        let mut state = self.state();
+        let mut state = self.open()?;
         let mut answers = Vec::with_capacity(operations.len());
         for operation in &operations {
             let (answer, events) = state.apply(now_ms, operation);
@@ -46,23 +62,23 @@ impl Store for Memory {
     }
 
     async fn get(&self, key: &Key, _: Read) -> Result<Option<Object>, StoreError> {
-        Ok(self.state().get(key).cloned())
+        Ok(self.open()?.get(key).cloned())
     }
 
     async fn list(&self, range: &Range, _: Read) -> Result<Vec<Object>, StoreError> {
-        Ok(self.state().list(range))
+        Ok(self.open()?.list(range))
     }
 
     async fn lease(&self, name: &str, _: Read) -> Result<Option<Lease>, StoreError> {
-        Ok(self.state().lease(name).cloned())
+        Ok(self.open()?.lease(name).cloned())
     }
 
     async fn leases(&self, _: Read) -> Result<Vec<Lease>, StoreError> {
-        Ok(self.state().leases().cloned().collect())
+        Ok(self.open()?.leases().cloned().collect())
     }
 
     async fn entries(&self, query: &EntryQuery, _: Read) -> Result<Vec<Entry>, StoreError> {
-        Ok(self.state().entries(query))
+        Ok(self.open()?.entries(query))
     }
 
     fn watch(&self) -> Watch {
@@ -75,17 +91,20 @@ impl Store for Memory {
 
     fn health(&self) -> Health {
         let state = self.state();
+        let closed = self.closed.load(Ordering::Acquire);
         Health {
-            writable: true,
+            writable: !closed,
             role: Role::Leader,
             age: Duration::ZERO,
             revision: state.revision(),
             entries: state.entry_count(),
-            reason: None,
+            reason: closed.then(|| "the store is closed".to_owned()),
         }
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
 }
 
 /// Refuses a submission that is too large, before anything else sees it.
@@ -104,4 +123,66 @@ pub(crate) fn check_submission(operations: &[Operation]) -> Result<(), StoreErro
 pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, Expect, Kind, Refusal, Transaction, limits::DOCUMENT_BYTES_MAX};
+
+    fn key() -> Key {
+        Key::new(Kind::Setting, "a")
+    }
+
+    fn put(expect: Expect, document: impl Into<bytes::Bytes>) -> Vec<Operation> {
+        vec![Operation::Commit(Transaction::new().put(
+            key(),
+            expect,
+            document,
+        ))]
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_read_and_told() {
+        let store = Memory::new();
+        let mut watch = store.watch();
+        let answers = store.submit(put(Expect::Absent, "1")).await.unwrap();
+        let object = store.get(&key(), Read::Latest).await.unwrap().unwrap();
+        assert_eq!(object.document, "1");
+        let revision = object.version;
+        assert_eq!(answers, [Answer::Committed { revision }]);
+        let told = Event::Object {
+            revision,
+            key: key(),
+        };
+        assert_eq!(watch.changed().await, [told]);
+        let again = store.submit(put(Expect::Absent, "2")).await.unwrap();
+        assert!(matches!(
+            again[..],
+            [Answer::Refused(Refusal::Conflict { .. })]
+        ));
+    }
+
+    #[tokio::test]
+    async fn i9_a_submission_that_is_too_large_does_nothing() {
+        let store = Memory::new();
+        let large = || vec![b'x'; DOCUMENT_BYTES_MAX];
+        let mut operations = put(Expect::Any, large());
+        operations.extend(put(Expect::Any, large()));
+        let error = store.submit(operations).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Invalid);
+        assert_eq!(store.get(&key(), Read::Local).await.unwrap(), None);
+        store.submit(put(Expect::Any, large())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_answers_nothing() {
+        let store = Memory::new();
+        store.close().await;
+        let error = store.submit(put(Expect::Any, "1")).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Stopped);
+        let error = store.get(&key(), Read::Local).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Stopped);
+        assert!(!store.health().writable);
+    }
 }

@@ -76,8 +76,6 @@ pub struct Health {
 }
 
 /// A metadata store.
-///
-/// Every implementation passes the one suite in `storage/tests/conformance`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Writes. Each operation is done or refused by itself, in order, and answered at the same index.

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::{
     documents::{directory_with, lines, webhook_to_file, write},
-    http::post,
+    http::{get, post},
     process::{Node, run, run_json, text, wait_for},
 };
 
@@ -54,6 +54,15 @@ fn i3_what_the_sink_refuses_is_listed_shown_and_discarded_on_a_running_node() {
     wait_for("the good one", || {
         (lines(&directory.join("out.ndjson")) == ["good"]).then_some(())
     });
+
+    let metrics = get(node.address, "/metrics");
+    let metrics = text(&metrics.body);
+    for name in [
+        "hermod_engine_message_errors_total{source_id=\"hook\",stage=\"sink\",workflow_id=\"orders\"} 3",
+        "hermod_engine_dead_letter_total{sink_id=\"file\",workflow_id=\"orders\"} 3",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
 
     let table = run(directory, &["dlq", "list"]);
     let table = text(&table.stdout);

@@ -98,10 +98,26 @@ fn a_message_goes_from_the_webhook_to_the_file() {
     for name in [
         "hermod_engine_sink_writes_total{sink_id=\"file\",workflow_id=\"orders\"} 1",
         "hermod_worker_active_workflows_total{worker_id=\"0\"} 1",
+        "hermod_worker_sync_duration_seconds_count{worker_id=\"0\"} 1",
+        "hermod_worker_sync_errors_total{worker_id=\"0\"} 0",
+        // What has not happened yet is there at 0.
+        "hermod_engine_message_errors_total{source_id=\"hook\",stage=\"read\",workflow_id=\"orders\"} 0",
+        "hermod_engine_message_errors_total{source_id=\"hook\",stage=\"sink\",workflow_id=\"orders\"} 0",
+        "hermod_engine_dead_letter_total{sink_id=\"file\",workflow_id=\"orders\"} 0",
+        "hermod_workflow_node_errors_total{node_id=\"out\",node_type=\"sink\",workflow_id=\"orders\"} 0",
         "hermod_log_syncs",
         "hermod_readiness_status{component=\"db\"} 1",
     ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+    // Each key stands in a line once: a parser would keep the last.
+    let runs = node.wait_for_log("workflow runs");
+    assert_eq!(
+        (&runs["level"], &runs["acknowledge"]),
+        (&json!("INFO"), &json!("durable"))
+    );
+    for line in node.errors().lines() {
+        assert_eq!(line.matches("\"level\":").count(), 1, "{line}");
     }
     node.stop();
 }

@@ -118,6 +118,20 @@ fn damage_payload(directory: &std::path::Path, payload: &str) -> u64 {
 }
 
 #[test]
+fn a_directory_of_a_newer_format_is_refused_by_every_command() {
+    let directory = directory_with(&webhook_to_file());
+    let directory = directory.path();
+    Node::run(directory, "w.json").stop();
+    fs::write(directory.join("data/FORMAT"), "9\n").unwrap();
+    for arguments in [["wal", "verify"], ["wal", "inspect"], ["dlq", "list"]] {
+        let output = run(directory, &arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains("HMD-0004"), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
 fn a_directory_without_a_log_is_said_so() {
     let directory = tempfile::tempdir().unwrap();
     for arguments in [["wal", "verify"], ["wal", "inspect"], ["dlq", "list"]] {

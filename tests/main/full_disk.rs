@@ -100,15 +100,26 @@ fn i8_a_full_disk_holds_senders_back_and_mends_itself() {
 
 #[test]
 fn i8_a_full_quota_holds_senders_back_and_mends_itself() {
+    fill_a_quota("400MiB", 1 << 20);
+}
+
+/// A quota that is no larger than a segment usually is.
+#[test]
+fn i8_a_small_quota_mends_itself_too() {
+    fill_a_quota("64MiB", 900_000);
+    fill_a_quota("20MiB", 900_000);
+}
+
+fn fill_a_quota(quota: &str, body_bytes: usize) {
     let mut document = webhook_to_file();
     document["workflow"]["name"] = "quota".into();
     let directory = directory_with(&document);
     let out = directory.path().join("out.ndjson");
     let held = hold(&out);
-    let arguments = ["run", "w.json", "--data-quota", "400MiB"];
+    let arguments = ["run", "w.json", "--data-quota", quota];
     let node = Node::start(directory.path(), &arguments);
     let mut client = Client::connect(node.address).unwrap();
-    let body = vec![b'x'; 1 << 20];
+    let body = vec![b'x'; body_bytes];
     let mut taken = 0;
     let refused = loop {
         let answer = client.post("in", "", &body).unwrap();

@@ -27,7 +27,7 @@ pub struct Options {
     /// Directory of the log. It is made if it is missing, and belongs to one open log at a time.
     pub dir: PathBuf,
     /// Size of a segment, 64 MiB. Lowered to 1/32 of the file system where that is less (but not below
-    /// 1 MiB), rounded down to 4 KiB, and never below 64 KiB.
+    /// 1 MiB) and to 1/8 of the quota, rounded down to 4 KiB, and never below 64 KiB.
     pub segment_bytes: u32,
     /// Bytes that one write and sync cover at most, 1 MiB, unless one batch alone is larger.
     pub group_bytes_max: usize,
@@ -38,7 +38,7 @@ pub struct Options {
     /// Bytes that the log's files may take together; beyond it the log is full. `None`: the disk.
     pub quota_bytes: Option<u64>,
     /// Room that only [`reserved`](crate::Batch::reserved) batches may use, 16 MiB, kept as allocated files;
-    /// rounded up to whole segments, but at most 1/16 of the file system.
+    /// rounded up to whole segments, but at most 1/16 of the file system and of the quota.
     pub reserve_bytes: u64,
     /// When a batch counts as durable.
     pub sync: SyncPolicy,
@@ -70,16 +70,22 @@ impl Options {
                 .max(MIB),
             Err(_) => u32::MAX,
         };
-        let bytes = self.segment_bytes.min(by_space).clamp(64 << 10, 1 << 31);
+        // A quota has to hold several: one to write on, one that waits to be reclaimed, and the reserve.
+        let by_quota = self.quota_bytes.map_or(u32::MAX, |quota| {
+            u32::try_from(quota / 8).unwrap_or(u32::MAX)
+        });
+        let bytes = self.segment_bytes.min(by_space).min(by_quota);
+        let bytes = bytes.clamp(64 << 10, 1 << 31);
         bytes - bytes % format::PAGE
     }
 
     /// Size and number of the files that hold the reserve. They are segments, but not larger than needed; at most 1/16 of
-    /// the file system together.
+    /// the file system, and of the quota, together, unless a segment is larger.
     pub(crate) fn reserve_files(&self, disk: &dyn Disk, segment_bytes: u32) -> (u32, usize) {
         let cap = disk
             .space(&self.dir)
-            .map_or(u64::MAX, |space| space.total_bytes / 16);
+            .map_or(u64::MAX, |space| space.total_bytes / 16)
+            .min(self.quota_bytes.map_or(u64::MAX, |quota| quota / 16));
         let bytes = self.reserve_bytes.min(cap.max(u64::from(segment_bytes)));
         // The table must fit with room to spare: it takes at most 1/8 of a segment.
         let least = u64::from(segment_bytes / 4);

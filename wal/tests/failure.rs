@@ -216,6 +216,40 @@ fn i8_reserved_batches_go_through_when_the_log_is_full_and_a_trim_makes_room() {
     assert!(log.stats().disk_bytes <= quota);
 }
 
+/// Also where a segment of the usual size, or the whole reserve, is about as large as the quota.
+#[test]
+fn i8_a_small_quota_has_room_again_once_its_records_are_trimmed() {
+    let record = vec![1; 900_000];
+    for quota_mib in [16, 20, 32, 64, 96, 200] {
+        let disk = Memory::new(8);
+        let quota = quota_mib << 20;
+        let options = Options {
+            quota_bytes: Some(quota),
+            ..Options::new("/log")
+        };
+        let log = disk.open_log(options).unwrap();
+        let a = log.stream("a").unwrap();
+        for round in 0..3 {
+            let mut written = 0;
+            while run(&log, |batch| batch.append(a, &record)).is_ok() {
+                written += 1;
+            }
+            assert!(written > 0, "{quota_mib} MiB, round {round}");
+            let end = log.bounds(a).unwrap().next;
+            run(&log, |batch| {
+                batch.trim(a, end);
+                batch.reserved();
+            })
+            .unwrap();
+            let room = log.room().wait_timeout(Duration::from_secs(20));
+            assert!(room, "{quota_mib} MiB, round {round}: no room again");
+            assert!(log.stats().disk_bytes <= quota, "{quota_mib} MiB");
+        }
+        append(&log, a, &[b"again"]);
+        assert_eq!(log.state(), State::Open);
+    }
+}
+
 #[test]
 fn i8_no_room_inside_a_segment_fails_the_group_and_is_full_not_poisoned() {
     let disk = Memory::new(7);

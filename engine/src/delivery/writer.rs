@@ -112,7 +112,7 @@ impl Delivery {
                 Outcome::Written => written += 1,
                 Outcome::Rejected { reason } => {
                     rejected = true;
-                    self.write_errors.inc();
+                    self.count_failure();
                     attempt.refusals += 1;
                     if attempt.refusals > self.plan.retry.max_retries {
                         dead.push(self.entry(attempt, ErrorKind::Rejected, &reason));
@@ -125,7 +125,7 @@ impl Delivery {
                     dead.push(self.entry(attempt, ErrorKind::Unavailable, &reason));
                 }
                 Outcome::Retry { reason, after } => {
-                    self.write_errors.inc();
+                    self.count_failure();
                     retried = true;
                     wait = wait.max(after.unwrap_or_default());
                     blocked = Some(reason);
@@ -151,7 +151,7 @@ impl Delivery {
 
     /// Handles a message that the sink refuses though it is alone.
     async fn refused(&self, part: &mut Part, error: &ConnectorError) -> Result<Round, Stop> {
-        self.write_errors.inc();
+        self.count_failure();
         let mut dead = Vec::new();
         for mut attempt in part.drain() {
             attempt.refusals += 1;

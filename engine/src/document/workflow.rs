@@ -81,8 +81,8 @@ pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Head {
 
 fn acknowledge(section: &mut Section<'_>, report: &mut Report) -> Option<Level> {
     let words = [
-        ("delivered", Some(Level::Delivered)),
-        ("durable", Some(Level::Durable)),
+        (Level::Delivered.as_str(), Some(Level::Delivered)),
+        (Level::Durable.as_str(), Some(Level::Durable)),
         ("replicated", None),
     ];
     let level = section.one_of("acknowledge", &words, report)?;

@@ -29,7 +29,7 @@ impl Versions {
         Self(Arc::new(versions))
     }
 
-    fn of(&self, seq: u64) -> Option<&Arc<Graph>> {
+    pub(crate) fn of(&self, seq: u64) -> Option<&Arc<Graph>> {
         let after = self.0.partition_point(|(from, _)| *from <= seq);
         self.0.get(after.saturating_sub(1)).map(|(_, graph)| graph)
     }

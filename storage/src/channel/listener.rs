@@ -123,7 +123,7 @@ impl Listener {
                 Arc::clone(&connections).try_acquire_owned(),
                 Arc::clone(&handshakes).try_acquire_owned(),
             ) else {
-                self.refused(peer, "too many connections");
+                refused(&self.counters, peer, &"too many connections");
                 continue;
             };
             self.serve(stream, peer, (connection, handshake), cancel.clone());
@@ -134,10 +134,6 @@ impl Listener {
         }
         drop(ended);
         self.tasks.done().await;
-    }
-
-    fn refused(&self, peer: SocketAddr, reason: impl std::fmt::Display) {
-        refused(&self.counters, peer, &reason);
     }
 
     fn serve(

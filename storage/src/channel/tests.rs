@@ -1,6 +1,5 @@
 mod calls;
 mod limits;
 mod node;
-mod speed;
 mod strangers;
 mod trouble;

@@ -117,6 +117,7 @@ fn held<'a, R: Rows>(
     rows.lease(name)
         .filter(|row| row.owner.as_ref() == Some(owner) && row.epoch == epoch)
 }
+
 fn check_ttl(ttl_ms: u64) -> Result<(), Refusal> {
     if (TTL_MS_MIN..=TTL_MS_MAX).contains(&ttl_ms) {
         Ok(())

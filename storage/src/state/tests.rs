@@ -131,6 +131,22 @@ fn i5_a_guarded_transaction_of_a_stale_epoch_changes_nothing() {
 }
 
 #[test]
+fn i5_a_lease_that_was_never_granted_guards_nothing() {
+    let mut state = State::new();
+    for epoch in [0, 1] {
+        let unguarded = Transaction::new()
+            .guard("w", epoch)
+            .put(key("c"), Expect::Any, "x");
+        let refused = Answer::Refused(Refusal::Stale {
+            lease: "w".into(),
+            epoch: 0,
+        });
+        assert_eq!(commit(&mut state, unguarded), refused);
+    }
+    assert_eq!(state.get(&key("c")), None);
+}
+
+#[test]
 fn lists_are_ordered_and_bounded_by_kind_prefix_and_page() {
     let mut state = State::new();
     for id in ["b", "a/1", "a/2", "a", "c"] {

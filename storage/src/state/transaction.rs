@@ -52,11 +52,13 @@ pub(super) fn commit<R: Rows>(
 }
 
 fn holds<R: Rows>(rows: &R, guard: &Guard) -> Result<(), Refusal> {
-    let epoch = rows.lease(&guard.lease).map_or(0, |lease| lease.epoch);
-    if epoch == guard.epoch {
+    let epoch = rows.lease(&guard.lease).map(|lease| lease.epoch);
+    // A lease that nobody was ever granted has no epoch, also not 0.
+    if epoch == Some(guard.epoch) {
         Ok(())
     } else {
         let lease = guard.lease.clone();
+        let epoch = epoch.unwrap_or(0);
         Err(Refusal::Stale { lease, epoch })
     }
 }
