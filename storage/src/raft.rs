@@ -97,6 +97,7 @@ impl Raft {
             barrier,
             paused: watch::Sender::new(false),
             clock_off: AtomicBool::new(false),
+            differs: watch::Sender::new(None),
             formed: watch::Sender::new(None),
             failed: watch::Sender::new(None),
             draining: AtomicBool::new(false),
@@ -113,8 +114,15 @@ impl Raft {
         member.run("form", forming::form);
         member.run("proposer", move |node| proposer::run(node, jobs));
         member.run("barrier", move |node| reads::run(node, askers));
-        let members = member.node.metrics().membership_config;
-        if alone && members.membership().nodes().count() <= 1 {
+        // The metrics say nothing before the core's first round.
+        let members = member.node.raft.with_raft_state(|state| {
+            let members = state.membership_state.effective();
+            members.membership().nodes().count()
+        });
+        let members = members.await.map_err(|fatal| RaftError::Core {
+            reason: fatal.to_string(),
+        })?;
+        if alone && members <= 1 {
             member.ready().await?;
         }
         Ok(member)

@@ -1,7 +1,10 @@
 //! The Raft store, alone and in company.
 
 mod alone;
+mod cluster;
+mod members;
 mod network;
+mod together;
 
 use std::time::{Duration, Instant};
 

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     RaftError,
     calls::{Hello, Wish, Wished},
+    group::Peer,
     handler,
     identity::{self, Founder},
     membership,
@@ -22,8 +23,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Brings the node into its group, whatever that takes.
 pub(crate) async fn form(node: Arc<Node>) {
+    let mut differs = node.differs.subscribe();
     let formed = tokio::select! {
         formed = try_form(&node) => formed,
+        Ok(Some(Peer { name, address })) = async {
+            differs.wait_for(Option::is_some).await.map(|peer| peer.clone())
+        } => Err(RaftError::ListsDiffer { name, address }),
         () = node.cancel.cancelled() => return,
     };
     if let Err(error) = &formed {

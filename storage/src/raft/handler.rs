@@ -36,8 +36,17 @@ async fn answer(node: &Arc<Node>, call: Call, timeout: Duration) -> Result<Bytes
     let from = call.from;
     match call.topic {
         Topic::Hello => {
-            read::<Hello>(&call)?;
-            write(&hello(node))
+            let (theirs, ours) = (read::<Hello>(&call)?, hello(node));
+            let lists = [theirs.list, ours.list];
+            if theirs.cluster == 0
+                && ours.cluster == 0
+                && lists[0] != lists[1]
+                && !lists.contains(&0)
+            {
+                // Whoever sees it first may be gone before the other asks.
+                node.differs.send_replace(Some(theirs.peer));
+            }
+            write(&ours)
         }
         Topic::RaftAppend => {
             let rpc: AppendEntriesRequest<Group> = read(&call)?;

@@ -51,6 +51,8 @@ pub(crate) struct Node {
     /// Whether the proposer waits, while leadership is handed over.
     pub(crate) paused: watch::Sender<bool>,
     pub(crate) clock_off: AtomicBool,
+    /// Who has asked with another list of founders.
+    pub(crate) differs: watch::Sender<Option<Peer>>,
     /// Whether the group is formed, or why not.
     pub(crate) formed: watch::Sender<Option<Result<(), Arc<RaftError>>>>,
     /// Why it has stopped by itself.

@@ -65,6 +65,7 @@ impl Network {
         self.lost.lock().unwrap().insert((address.into(), topic));
     }
 
+    /// Holds each call and each answer back for so long.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
