@@ -1,6 +1,12 @@
 //! The default store: a Raft group whose members keep everything, on disk as a log and snapshots.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "openraft's errors are large, and rare"
+)]
+
 mod calls;
+mod clock;
 mod codec;
 mod error;
 mod forming;
@@ -21,6 +27,7 @@ mod store;
 mod supervise;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -36,6 +43,7 @@ pub use error::RaftError;
 pub use options::{RaftOptions, Timings};
 pub use status::{Member, RaftStatus};
 
+use clock::Stamp;
 use identity::Identity;
 use log::LogStore;
 use machine::Machine;
@@ -60,7 +68,7 @@ impl Raft {
     pub async fn open(options: RaftOptions) -> Result<Arc<Self>, RaftError> {
         check(&options)?;
         let disk = Disk::open(options.clone());
-        let disk = tokio::task::spawn_blocking(move || disk());
+        let disk = tokio::task::spawn_blocking(disk);
         let Disk {
             identity,
             log,
@@ -96,7 +104,7 @@ impl Raft {
             queue,
             barrier,
             paused: watch::Sender::new(false),
-            clock_off: AtomicBool::new(false),
+            stamp: watch::Sender::new(Stamp::Unknown),
             differs: watch::Sender::new(None),
             formed: watch::Sender::new(None),
             failed: watch::Sender::new(None),
@@ -109,7 +117,7 @@ impl Raft {
         let member = Arc::new(Self { node });
         member.run("core", supervise::core);
         member.run("tend", supervise::tend);
-        member.run("clocks", supervise::clocks);
+        member.run("clock", clock::watch);
         member.run("announce", reads::announce);
         member.run("form", forming::form);
         member.run("proposer", move |node| proposer::run(node, jobs));
@@ -196,6 +204,7 @@ impl Raft {
 impl Drop for Raft {
     fn drop(&mut self) {
         self.node.cancel.cancel();
+        self.node.machine.close();
     }
 }
 
@@ -240,6 +249,13 @@ fn check(options: &RaftOptions) -> Result<(), RaftError> {
     let reached = !options.founders.is_empty() || options.join.is_some();
     if reached && options.address.is_none() {
         return wrong("a member of a cluster needs an address that the others reach it at");
+    }
+    let twice = |part: fn(&(String, String)) -> &String| {
+        let parts: BTreeSet<_> = options.founders.iter().map(part).collect();
+        parts.len() < options.founders.len()
+    };
+    if twice(|founder| &founder.0) || twice(|founder| &founder.1) {
+        return wrong("a name or an address stands twice in the list of peers");
     }
     if !options.founders.is_empty() && options.join.is_some() {
         return wrong("a node either starts a cluster with its peers or joins one");

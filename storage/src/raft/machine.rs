@@ -13,6 +13,7 @@ use std::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use openraft::{
@@ -32,8 +33,11 @@ use super::{
 use crate::{Event, Feed, Operation, State};
 use answers::Answers;
 pub(crate) use answers::WINDOW;
-use snapshot::Snapshots;
 pub(crate) use snapshot::sync_dir;
+use snapshot::{SnapshotError, Snapshots};
+
+/// Between two tries while the disk is full.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Called with every operation before it is applied: how a test makes a node fail.
 pub(crate) type Probe = Arc<dyn Fn(&Operation) + Send + Sync>;
@@ -55,6 +59,8 @@ struct Shared {
     weight: AtomicU64,
     /// An apply has panicked half-way: nothing in memory is to be trusted any more.
     broken: AtomicBool,
+    /// Nobody waits for room on the disk any more.
+    closed: AtomicBool,
     probe: Option<Probe>,
 }
 
@@ -89,6 +95,7 @@ impl Machine {
             log,
             weight: AtomicU64::new(0),
             broken: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             probe,
         });
         Ok(Self { shared })
@@ -121,6 +128,31 @@ impl Machine {
     /// Returns about how many bytes were applied since the last snapshot.
     pub(crate) fn weight(&self) -> u64 {
         self.shared.weight.load(Ordering::Relaxed)
+    }
+
+    /// Ends what waits for room on the disk.
+    pub(crate) fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+
+    /// Does something with the snapshots' files, and again while the disk is full: that is a state, not the end (I8).
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Snapshots) -> Result<T, SnapshotError> + Send + Sync + 'static,
+    ) -> Result<T, AnyError> {
+        let work = Arc::new(work);
+        loop {
+            let (shared, doing) = (Arc::clone(&self.shared), Arc::clone(&work));
+            let done = tokio::task::spawn_blocking(move || doing(&shared.snapshots)).await;
+            match done.map_err(|error| AnyError::new(&error))? {
+                Ok(done) => return Ok(done),
+                Err(error) if error.is_full() && !self.shared.closed.load(Ordering::Acquire) => {
+                    tracing::warn!(%error, "the disk has no room for a snapshot");
+                    tokio::time::sleep(FULL_PAUSE).await;
+                }
+                Err(error) => return Err(AnyError::new(&error)),
+            }
+        }
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Held> {
@@ -259,18 +291,9 @@ impl RaftStateMachine<Group> for Machine {
             // What is applied stays applied: this one is older, or of another history.
             return Err(failed(&"it is not newer than what is applied").into());
         }
-        let (machine, wanted) = (self.clone(), meta.clone());
-        let installed = tokio::task::spawn_blocking(move || {
-            let held = machine
-                .shared
-                .snapshots
-                .install(&wanted, &snapshot.into_inner())?;
-            Ok::<_, snapshot::SnapshotError>(held)
-        });
-        let held = installed
-            .await
-            .map_err(|error| failed(&error))?
-            .map_err(|error| failed(&error))?;
+        let (wanted, bytes) = (meta.clone(), snapshot.into_inner());
+        let installed = self.on_disk(move |snapshots| snapshots.install(&wanted, &bytes));
+        let held = installed.await.map_err(|error| failed(&error))?;
         let next = next_index(held.applied.as_ref());
         *self.write() = held;
         self.shared.weight.store(0, Ordering::Relaxed);
@@ -281,15 +304,8 @@ impl RaftStateMachine<Group> for Machine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Group>>, StorageError> {
-        let machine = self.clone();
-        let read = tokio::task::spawn_blocking(move || machine.shared.snapshots.current());
-        let failed = |error: &dyn std::fmt::Display| {
-            StorageIoError::read_snapshot(None, AnyError::error(error))
-        };
-        let current = read
-            .await
-            .map_err(|error| failed(&error))?
-            .map_err(|error| failed(&error))?;
+        let current = self.on_disk(Snapshots::current).await;
+        let current = current.map_err(|error| StorageIoError::read_snapshot(None, error))?;
         Ok(current.map(|(meta, bytes)| Snapshot {
             meta,
             snapshot: Box::new(Cursor::new(bytes)),
@@ -305,16 +321,13 @@ pub(crate) struct Builder {
 
 impl RaftSnapshotBuilder<Group> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Group>, StorageError> {
-        let (held, machine) = (self.held.clone(), self.machine.clone());
+        let held = self.held.clone();
         let next = next_index(held.applied.as_ref());
-        let built = tokio::task::spawn_blocking(move || machine.shared.snapshots.build(&held));
-        let failed = |error: &dyn std::fmt::Display| {
-            StorageIoError::write_snapshot(None, AnyError::error(error))
-        };
-        let (meta, bytes) = built
-            .await
-            .map_err(|error| failed(&error))?
-            .map_err(|error| failed(&error))?;
+        let built = self
+            .machine
+            .on_disk(move |snapshots| snapshots.build(&held));
+        let built = built.await;
+        let (meta, bytes) = built.map_err(|error| StorageIoError::write_snapshot(None, error))?;
         self.machine.shared.log.snapshot_is_durable(next);
         Ok(Snapshot {
             meta,

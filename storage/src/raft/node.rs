@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     RaftError, RaftOptions,
     calls::Caller,
+    clock::Stamp,
     group::{Group, Metrics, Peer, Vote},
     identity::Identity,
     log::LogStore,
@@ -50,7 +51,8 @@ pub(crate) struct Node {
     pub(crate) barrier: Barrier,
     /// Whether the proposer waits, while leadership is handed over.
     pub(crate) paused: watch::Sender<bool>,
-    pub(crate) clock_off: AtomicBool,
+    /// What entries are stamped with.
+    pub(crate) stamp: watch::Sender<Stamp>,
     /// Who has asked with another list of founders.
     pub(crate) differs: watch::Sender<Option<Peer>>,
     /// Whether the group is formed, or why not.
@@ -190,10 +192,6 @@ impl Node {
         let age = self.quorum_age(&self.metrics());
         (age > self.options.timings.election_max * 2)
             .then(|| "the leader has lost its quorum".into())
-    }
-
-    pub(crate) fn clock_is_off(&self) -> bool {
-        self.clock_off.load(Ordering::Acquire)
     }
 
     pub(crate) fn health(&self) -> Health {

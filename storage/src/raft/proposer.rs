@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     calls::Submitted,
+    clock::Reading,
     group::{Command, Outcome, Proposal},
     node::{Leader, Node},
     serials,
@@ -191,15 +192,16 @@ pub(crate) async fn run(node: Arc<Node>, mut jobs: mpsc::Receiver<Job>) {
         let Ok(permit) = Arc::clone(&flights).acquire_owned().await else {
             return;
         };
-        let first = match left.pop_front() {
-            Some(job) => job,
-            None => tokio::select! {
+        let first = if let Some(job) = left.pop_front() {
+            job
+        } else {
+            tokio::select! {
                 job = jobs.recv() => match job {
                     Some(job) => job,
                     None => return,
                 },
                 () = node.cancel.cancelled() => return,
-            },
+            }
         };
         if paused.wait_for(|paused| !paused).await.is_err() {
             return;
@@ -307,17 +309,13 @@ async fn propose(node: &Node, jobs: Vec<Job>) -> Vec<Job> {
         }
         return Vec::new();
     }
-    let mut jobs = if node.clock_is_off() {
-        refuse_leases(jobs)
-    } else {
-        jobs
-    };
+    let (mut jobs, again, now_ms) = stamped(node, jobs);
     if jobs.is_empty() {
-        return jobs;
+        return again;
     }
     let commands = jobs.iter().flat_map(|job| job.commands.iter().cloned());
     let proposal = Proposal {
-        now_ms: node.now_ms(),
+        now_ms,
         commands: Arc::new(commands.collect()),
     };
     for job in &mut jobs {
@@ -325,24 +323,34 @@ async fn propose(node: &Node, jobs: Vec<Job>) -> Vec<Job> {
     }
     let written = timeout_at(deadline(&jobs), node.raft.client_write(proposal)).await;
     match written {
-        Ok(Ok(done)) => {
-            answer_all(jobs, done.log_id.index + 1, done.data);
-            Vec::new()
+        Ok(Ok(done)) => answer_all(jobs, done.log_id.index + 1, done.data),
+        Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
+            let again = again.into_iter().chain(jobs);
+            return turn_away(again.collect());
         }
-        Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(_)))) => turn_away(jobs),
         Ok(Err(CoreError::APIError(ClientWriteError::ChangeMembershipError(error)))) => {
             tracing::error!(%error, "a write was taken for a change of the membership");
             jobs.into_iter().for_each(Job::give_up);
-            Vec::new()
         }
         Ok(Err(CoreError::Fatal(fatal))) => {
             node.fail(&fatal.to_string());
             jobs.into_iter().for_each(Job::give_up);
-            Vec::new()
         }
-        Err(_) => {
-            jobs.into_iter().for_each(Job::give_up);
-            Vec::new()
+        Err(_) => jobs.into_iter().for_each(Job::give_up),
+    }
+    again
+}
+
+/// Returns what goes into the entry, what waits, and the entry's time. Without a clock that the others share, store time
+/// stands still: leases are not touched, for they would end too early or too late.
+fn stamped(node: &Node, jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>, u64) {
+    let reading = node.stamp.borrow().read(node.metrics().vote);
+    match reading {
+        Reading::Ms(now_ms) => (jobs, Vec::new(), now_ms),
+        Reading::Off => (refuse_leases(jobs), Vec::new(), 0),
+        Reading::Wait => {
+            let (leases, rest) = jobs.into_iter().partition(Job::has_lease);
+            (rest, leases, 0)
         }
     }
 }

@@ -88,6 +88,7 @@ impl Store for Raft {
         node.queue.drained(node.options.write_timeout).await;
         node.closing.store(true, Ordering::Release);
         node.cancel.cancel();
+        node.machine.close();
         if let Err(error) = node.raft.shutdown().await {
             tracing::error!(%error, "the core of the group has panicked");
         }

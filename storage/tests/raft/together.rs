@@ -1,10 +1,18 @@
 //! What three nodes promise together.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hermod_storage::{
     Answer, Expect, Operation, Owner, Read, Role, Store, StoreErrorKind, channel::Topic,
 };
+
+use tokio_util::task::TaskTracker;
 
 use super::{
     cluster::{Cluster, key, put, read, write},
@@ -43,7 +51,8 @@ async fn an_isolated_leader_refuses_and_the_others_go_on() {
     cluster.isolate(old);
 
     let alone = Arc::clone(&cluster.nodes[old]);
-    let stuck = tokio::spawn(async move { alone.submit(put("stuck", Expect::Absent)).await });
+    let stuck =
+        TaskTracker::new().spawn(async move { alone.submit(put("stuck", Expect::Absent)).await });
     let new = cluster.leader_among(&others).await;
     write(&cluster.nodes[others[0]], "after").await;
     write(&cluster.nodes[others[1]], "after-2").await;
@@ -95,7 +104,8 @@ async fn a_command_whose_answer_was_lost_is_applied_once() {
     cluster.network.lose_answers(&address, Topic::Submit);
     let node = Arc::clone(&cluster.nodes[follower]);
     let before = cluster.nodes[leader].health().revision;
-    let submitted = tokio::spawn(async move { node.submit(put("once", Expect::Absent)).await });
+    let submitted =
+        TaskTracker::new().spawn(async move { node.submit(put("once", Expect::Absent)).await });
     // It is done, and nobody has told.
     until("it is done", || {
         cluster.nodes[follower].health().revision > before
@@ -272,5 +282,77 @@ async fn a_member_that_lags_far_behind_is_given_a_snapshot() {
     let events = watch.changed().await;
     assert_eq!(events, [hermod_storage::Event::Lagged]);
     write(&cluster.nodes[lagging], "caught-up").await;
+    cluster.close().await;
+}
+
+#[tokio::test]
+async fn i5_a_leader_whose_clock_is_off_grants_no_lease_and_hands_over() {
+    let ahead = Arc::new(AtomicU64::new(0));
+    let who = Arc::new(Mutex::new(String::new()));
+    let cluster = Cluster::start_with(|options| {
+        options.clock_skew_max = Duration::from_millis(200);
+        let (ahead, who, name) = (Arc::clone(&ahead), Arc::clone(&who), options.name.clone());
+        let clock = Arc::clone(&options.clock);
+        options.clock = Arc::new(move || {
+            let off = *who.lock().unwrap() == name;
+            clock()
+                + if off {
+                    ahead.load(Ordering::Relaxed)
+                } else {
+                    0
+                }
+        });
+    })
+    .await;
+    let old = cluster.leader().await;
+    write(&cluster.nodes[old], "before").await;
+    who.lock().unwrap().clone_from(&cluster.options[old].name);
+    ahead.store(3_600_000, Ordering::Relaxed);
+
+    let others: Vec<_> = (0..3).filter(|at| *at != old).collect();
+    let new = cluster.leader_among(&others).await;
+    write(&cluster.nodes[old], "after").await;
+    let acquire = Operation::Acquire {
+        lease: "w".into(),
+        owner: Owner { node: 1, start: 1 },
+        ttl_ms: 60_000,
+    };
+    let answers = cluster.nodes[old].submit(vec![acquire]).await.unwrap();
+    let Answer::Granted(grant) = &answers[0] else {
+        panic!("not granted: {answers:?}");
+    };
+    // No entry has carried the wrong time into the store.
+    assert!(grant.until_ms < cluster.nodes[new].now_ms() + 120_000);
+    cluster.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_network_is_only_slow() {
+    let cluster = Cluster::start().await;
+    cluster.network.delay(Duration::from_millis(15));
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        write(node, &format!("slow-{at}")).await;
+        assert!(
+            read(node, &format!("slow-{at}"), Read::Latest)
+                .await
+                .is_some()
+        );
+    }
+    let all: Vec<_> = (0..200).map(|no| format!("many-{no}")).collect();
+    let mut writers = tokio::task::JoinSet::new();
+    for (no, id) in all.iter().cloned().enumerate() {
+        let node = Arc::clone(&cluster.nodes[no % 3]);
+        writers.spawn(async move { write(&node, &id).await });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    for id in &all {
+        assert!(
+            read(&cluster.nodes[0], id, Read::Local).await.is_some() || {
+                read(&cluster.nodes[0], id, Read::Latest).await.is_some()
+            }
+        );
+    }
     cluster.close().await;
 }

@@ -37,6 +37,14 @@ pub(crate) enum SnapshotError {
     Codec(#[from] CodecError),
 }
 
+impl SnapshotError {
+    /// Whether it goes away when there is room again.
+    pub(crate) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 /// The snapshots in a directory.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
@@ -148,10 +156,17 @@ impl Snapshots {
             path: path.clone(),
             source,
         };
-        let mut file = File::create(&unfinished).map_err(io)?;
-        file.write_all(bytes).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        drop(file);
+        let filled = File::create(&unfinished).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        if let Err(source) = filled {
+            // I7: that file is never synced again. What it took of a full disk is given back.
+            if let Err(error) = fs::remove_file(&unfinished) {
+                tracing::warn!(path = %unfinished.display(), %error, "it was not removed");
+            }
+            return Err(io(source));
+        }
         fs::rename(&unfinished, &path).map_err(io)?;
         sync_dir(&self.dir).map_err(io)?;
         if current

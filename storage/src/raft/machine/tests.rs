@@ -53,7 +53,7 @@ fn snapshots(dir: &TempDir, suffix: &str) -> Vec<std::path::PathBuf> {
 #[tokio::test]
 async fn a_retried_command_is_answered_and_not_done_again() {
     let dir = tempfile::tempdir().unwrap();
-    let (_log, mut machine) = open(&dir).unwrap();
+    let (log, mut machine) = open(&dir).unwrap();
     let first = machine.apply([entry(0, vec![put(0, "a")])]).await.unwrap();
     let again = machine
         .apply([entry(1, vec![put(0, "a"), put(1, "b")])])
@@ -69,7 +69,7 @@ async fn a_retried_command_is_answered_and_not_done_again() {
         .build_snapshot()
         .await
         .unwrap();
-    drop((_log, machine));
+    drop((log, machine));
     let (_log, mut machine) = open(&dir).unwrap();
     let once_more = machine.apply([entry(2, vec![put(0, "a")])]).await.unwrap();
     assert_eq!(first[0][0], once_more[0][0]);
