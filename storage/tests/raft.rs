@@ -2,6 +2,7 @@
 
 mod alone;
 mod cluster;
+mod kill;
 mod members;
 mod network;
 mod together;

@@ -1,5 +1,7 @@
 //! The log of the Raft group: a stream of entries and three registers in a log of its own.
 
+#[cfg(test)]
+mod kill;
 mod read;
 #[cfg(test)]
 mod tests;
