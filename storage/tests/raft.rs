@@ -1,6 +1,7 @@
 //! The Raft store, alone and in company.
 
 mod alone;
+mod churn;
 mod cluster;
 mod kill;
 mod members;
