@@ -1,4 +1,22 @@
 //! The default store: a Raft group whose members keep everything, on disk as a log and snapshots.
+//!
+//! ```text
+//! submit ─ proposer ─ leader here:  one entry of many commands ─ log ─ followers ─ state machine ─ answers
+//!                   └ leader there: a call, one hop, under the same numbers; then until it is applied here
+//! ```
+//!
+//! - The directory holds `identity` (a random id, the cluster's id), `log/` (a log of its own: entries, vote, committed,
+//!   purged) and `snapshots/` (the newest two). Only these are durable; the state is in memory, and is the newest sound
+//!   snapshot with the log applied on top.
+//! - Commands have numbers (a proposer, a serial), and the state keeps the answers of the last 4,096 of each proposer:
+//!   whoever does not know what became of a command submits it again under its number.
+//! - A purge waits until a snapshot at or above it is durable. Snapshots and purges go by bytes, not by entries.
+//! - A leader grants no fresh read before it has committed an entry of its own, and no lease before it has compared its
+//!   clock with the others'.
+//! - What breaks a promise ends the store: an error or panic of the core or of the state machine shows in
+//!   [`Raft::failed`], and the node ends.
+//!
+//! The core is openraft 0.9; its types stay in this module.
 
 #![expect(
     clippy::result_large_err,
