@@ -7,12 +7,12 @@ use hermod_storage::{
     Range, Read, Role, Store, StoreErrorKind, Transaction,
 };
 
-use super::network::Network;
+use super::{network::Network, open_unlocked};
 
 async fn open(dir: &Path) -> Arc<Raft> {
     let network = Arc::new(Network::default());
     let options = RaftOptions::new(dir, "one", network.end("one:1"));
-    Raft::open(options).await.unwrap()
+    open_unlocked(&options).await.unwrap()
 }
 
 fn put(id: &str, document: &'static str) -> Operation {
@@ -74,16 +74,8 @@ async fn what_is_answered_survives_a_restart() {
 async fn it_ends_as_in_a_crash_when_it_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..3_u32 {
-        let store = loop {
-            // The dropped one's tasks let go of the directory a moment later.
-            let network = Arc::new(Network::default());
-            let options = RaftOptions::new(dir.path(), "one", network.end("one:1"));
-            match Raft::open(options).await {
-                Ok(store) => break store,
-                Err(hermod_storage::RaftError::Log(_)) => tokio::task::yield_now().await,
-                Err(error) => panic!("{error}"),
-            }
-        };
+        // The dropped one's tasks let go of the directory a moment later.
+        let store = open(dir.path()).await;
         let all = store.list(&Range::all(Kind::Workflow), Read::Latest).await;
         assert_eq!(all.unwrap().len() as u32, round);
         let id = format!("w{round}");
@@ -128,7 +120,7 @@ async fn snapshots_let_the_log_go_and_nothing_is_lost() {
         log_bytes: 1 << 20,
         ..RaftOptions::new(dir.path(), "one", network.end("one:1"))
     };
-    let store = Raft::open(options.clone()).await.unwrap();
+    let store = open_unlocked(&options).await.unwrap();
     let document = vec![b'x'; 200 << 10];
     for round in 0..40 {
         let key = Key::new(Kind::Setting, format!("{}", round % 8));
@@ -141,7 +133,7 @@ async fn snapshots_let_the_log_go_and_nothing_is_lost() {
     .await;
     store.close().await;
     drop(store);
-    let store = Raft::open(options).await.unwrap();
+    let store = open_unlocked(&options).await.unwrap();
     let all = store.list(&Range::all(Kind::Setting), Read::Latest).await;
     let all = all.unwrap();
     assert_eq!(all.len(), 8);

@@ -12,7 +12,10 @@ use std::{
 use hermod_storage::{Answer, Expect, Kind, Raft, Range, Read, Store, channel::Topic};
 use tokio::task::JoinSet;
 
-use super::cluster::{Cluster, open, put};
+use super::{
+    cluster::{Cluster, put},
+    open,
+};
 
 /// What the writers were told.
 #[derive(Default)]

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use hermod_storage::{
-    Answer, Expect, Key, Kind, Object, Operation, Raft, RaftError, RaftOptions, Read, Role, Store,
-    Timings, Transaction,
+    Answer, Expect, Key, Kind, Object, Operation, Raft, RaftOptions, Read, Role, Store, Timings,
+    Transaction,
 };
 use tempfile::TempDir;
 
-use super::{network::Network, until};
+use super::{network::Network, open, until};
 
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -45,26 +45,6 @@ pub(crate) fn options(dir: &TempDir, network: &Arc<Network>, name: &str) -> Raft
 pub(crate) fn founders(names: &[&str]) -> Vec<(String, String)> {
     let founders = names.iter().map(|name| (name.to_string(), address(name)));
     founders.collect()
-}
-
-/// Opens a node and plugs it in. A directory that a dropped node still holds is waited for.
-pub(crate) async fn open(
-    network: &Arc<Network>,
-    options: &RaftOptions,
-) -> Result<Arc<Raft>, RaftError> {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        match Raft::open(options.clone()).await {
-            Err(RaftError::Log(_)) if std::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Err(error) => return Err(error),
-            Ok(node) => {
-                network.listen(options.address.as_ref().unwrap(), &node);
-                return Ok(node);
-            }
-        }
-    }
 }
 
 impl Cluster {

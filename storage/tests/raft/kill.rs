@@ -13,7 +13,7 @@ use hermod_storage::{
     Expect, Key, Kind, Operation, Raft, RaftOptions, Range, Read, Store, Transaction,
 };
 
-use super::network::Network;
+use super::{network::Network, open_unlocked};
 
 const CHILD: &str = "HERMOD_RAFT_TEST_CHILD";
 const KILLS: &str = "HERMOD_KILLS";
@@ -26,7 +26,7 @@ async fn open(dir: &Path) -> Arc<Raft> {
         log_bytes: 0,
         ..RaftOptions::new(dir, "one", network.end("one:1"))
     };
-    Raft::open(options).await.unwrap()
+    open_unlocked(&options).await.unwrap()
 }
 
 fn key(number: u64) -> Key {

@@ -3,14 +3,14 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use hermod_storage::{
-    Raft, RaftError, RaftOptions, Read, Store, StoreErrorKind,
+    RaftError, RaftOptions, Read, Store, StoreErrorKind,
     channel::{Call, Handler, Topic},
 };
 
 use super::{
-    cluster::{Cluster, NAMES, founders, open, options, read, write},
+    cluster::{Cluster, NAMES, founders, options, read, write},
     network::Network,
-    until,
+    open, open_unlocked, until,
 };
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_cluster_of_one_is_given_an_address_and_others_join_it() {
         address: None,
         ..options(&dir, &network, "a")
     };
-    let first = Raft::open(silent).await.unwrap();
+    let first = open_unlocked(&silent).await.unwrap();
     write(&first, "before").await;
     let cluster = first.cluster();
     first.close().await;

@@ -13,7 +13,7 @@ use openraft::{
     storage::{RaftLogStorage, RaftLogStorageExt},
 };
 
-use super::{Entry, LogId, LogStore, Vote, next_index};
+use super::{Entry, LogId, Vote, next_index, tests::open};
 
 const CHILD: &str = "HERMOD_RAFT_LOG_TEST_CHILD";
 const KILLS: &str = "HERMOD_KILLS";
@@ -63,7 +63,7 @@ async fn child_of_the_kill_test() {
     let Ok(dir) = std::env::var(CHILD) else {
         return;
     };
-    let mut log = LogStore::open(Path::new(&dir)).unwrap();
+    let mut log = open(Path::new(&dir)).unwrap();
     let mut term = log
         .read_vote()
         .await
@@ -128,7 +128,7 @@ async fn i1_a_log_killed_at_random_instants_is_always_legal() {
         child.wait().unwrap();
         known = reader.join().unwrap();
 
-        let mut log = LogStore::open(dir.path()).unwrap();
+        let mut log = open(dir.path()).unwrap();
         let vote = log
             .read_vote()
             .await

@@ -45,7 +45,22 @@ async fn indexes(log: &mut LogStore) -> Vec<u64> {
 fn reopen(dir: &TempDir, log: LogStore) -> LogStore {
     log.close();
     drop(log);
-    LogStore::open(dir.path()).unwrap()
+    open(dir.path()).unwrap()
+}
+
+/// Opens a log. A process that another test starts holds every lock of this one until it runs its own program.
+pub(crate) fn open(dir: &Path) -> Result<LogStore, RaftError> {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match LogStore::open(dir) {
+            Err(RaftError::Log(hermod_wal::OpenError::Locked { .. }))
+                if std::time::Instant::now() < deadline =>
+            {
+                std::thread::yield_now();
+            }
+            other => return other,
+        }
+    }
 }
 
 #[tokio::test]

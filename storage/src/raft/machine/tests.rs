@@ -37,7 +37,7 @@ fn entry(index: u64, commands: Vec<Command>) -> Entry {
 }
 
 fn open(dir: &TempDir) -> Result<(LogStore, Machine), RaftError> {
-    let log = LogStore::open(&dir.path().join("log"))?;
+    let log = crate::raft::log::tests::open(&dir.path().join("log"))?;
     let machine = Machine::open(&dir.path().join("snapshots"), log.clone(), None)?;
     Ok((log, machine))
 }
