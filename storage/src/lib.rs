@@ -22,6 +22,7 @@ mod memory;
 mod object;
 mod operation;
 pub mod registry;
+mod raft;
 mod state;
 mod store;
 
@@ -32,5 +33,6 @@ pub use lease::{Grant, Lease, Owner};
 pub use memory::Memory;
 pub use object::{Key, Kind, Object, Revision};
 pub use operation::{Answer, Change, Expect, Guard, Operation, Refusal, Transaction};
+pub use raft::{Member, Raft, RaftError, RaftOptions, RaftStatus, Timings};
 pub use state::State;
 pub use store::{Health, Range, Read, Role, Store};

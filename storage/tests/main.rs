@@ -1,0 +1,4 @@
+//! Tests of the stores through their public interface.
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod raft;
