@@ -1,6 +1,7 @@
 //! What a store holds, and what each operation does to it: one pure function, the same on every node.
 
 mod leases;
+pub(crate) mod rows;
 mod transaction;
 
 use std::ops::Bound;
@@ -9,6 +10,7 @@ use bytestring::ByteString;
 use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
+use self::rows::{Counters, Rows, Standing};
 use crate::{
     Answer, Entry, EntryQuery, Event, Key, Lease, Object, Operation, Range, Refusal, Revision,
     limits::PAGE_MAX, operation::entry_weight,
@@ -40,29 +42,7 @@ impl State {
     /// `now_ms` is the time of the command in milliseconds since 1970. Store time is the highest of all; it never goes
     /// back.
     pub fn apply(&mut self, now_ms: u64, operation: &Operation) -> (Answer, Vec<Event>) {
-        self.now_ms = self.now_ms.max(now_ms);
-        let mut events = Vec::new();
-        let done = match operation {
-            Operation::Commit(transaction) => self.commit(transaction, &mut events),
-            Operation::Acquire {
-                lease,
-                owner,
-                ttl_ms,
-            } => self.acquire(lease, owner, *ttl_ms, &mut events),
-            Operation::Renew {
-                lease,
-                owner,
-                epoch,
-                ttl_ms,
-            } => self.renew(lease, owner, *epoch, *ttl_ms),
-            Operation::Release {
-                lease,
-                owner,
-                epoch,
-            } => Ok(self.release(lease, owner, *epoch, &mut events)),
-            Operation::TrimJournal { first } => Ok(self.trim_journal(*first)),
-        };
-        (done.unwrap_or_else(Answer::Refused), events)
+        apply(self, now_ms, operation)
     }
 
     /// Returns store time in milliseconds since 1970.
@@ -130,18 +110,109 @@ impl State {
             .cloned()
             .collect()
     }
+}
 
-    fn trim_journal(&mut self, first: u64) -> Answer {
-        let first = first.min(self.next_entry);
+impl Rows for State {
+    fn counters(&self) -> Counters {
+        Counters {
+            now_ms: self.now_ms,
+            revision: self.revision,
+            next_entry: self.next_entry,
+            bytes: self.bytes,
+        }
+    }
+
+    fn set_counters(&mut self, counters: Counters) {
+        self.now_ms = counters.now_ms;
+        self.revision = counters.revision;
+        self.next_entry = counters.next_entry;
+        self.bytes = counters.bytes;
+    }
+
+    fn object(&self, key: &Key) -> Option<Standing> {
+        self.objects.get(key).map(Standing::of)
+    }
+
+    fn put_object(&mut self, object: Object) {
+        self.objects.insert_mut(object.key.clone(), object);
+    }
+
+    fn remove_object(&mut self, key: &Key) {
+        self.objects.remove_mut(key);
+    }
+
+    fn lease(&self, name: &ByteString) -> Option<&Lease> {
+        self.leases.get(name)
+    }
+
+    fn lease_count(&self) -> usize {
+        self.leases.size()
+    }
+
+    fn put_lease(&mut self, lease: Lease) {
+        self.leases.insert_mut(lease.name.clone(), lease);
+    }
+
+    fn entry_count(&self) -> u64 {
+        self.journal.size() as u64
+    }
+
+    fn push_entry(&mut self, entry: Entry) {
+        self.journal.insert_mut(entry.sequence, entry);
+    }
+
+    fn trim_entries(&mut self, first: u64) -> u64 {
+        let mut freed = 0;
         while let Some((&sequence, entry)) = self.journal.first()
             && sequence < first
         {
-            self.bytes -= entry_weight(&entry.draft) as u64;
+            freed += entry_weight(&entry.draft) as u64;
             self.journal.remove_mut(&sequence);
         }
-        let first = self.journal.first().map_or(self.next_entry, |(&at, _)| at);
-        Answer::Trimmed { first }
+        freed
     }
+}
+
+/// Does one operation on the rows of a store: see [`State::apply`].
+pub(crate) fn apply<R: Rows>(
+    rows: &mut R,
+    now_ms: u64,
+    operation: &Operation,
+) -> (Answer, Vec<Event>) {
+    let mut counters = rows.counters();
+    counters.now_ms = counters.now_ms.max(now_ms);
+    rows.set_counters(counters);
+    let mut events = Vec::new();
+    let done = match operation {
+        Operation::Commit(transaction) => transaction::commit(rows, transaction, &mut events),
+        Operation::Acquire {
+            lease,
+            owner,
+            ttl_ms,
+        } => leases::acquire(rows, lease, owner, *ttl_ms, &mut events),
+        Operation::Renew {
+            lease,
+            owner,
+            epoch,
+            ttl_ms,
+        } => leases::renew(rows, lease, owner, *epoch, *ttl_ms),
+        Operation::Release {
+            lease,
+            owner,
+            epoch,
+        } => Ok(leases::release(rows, lease, owner, *epoch, &mut events)),
+        Operation::TrimJournal { first } => Ok(trim_journal(rows, *first)),
+    };
+    (done.unwrap_or_else(Answer::Refused), events)
+}
+
+fn trim_journal<R: Rows>(rows: &mut R, first: u64) -> Answer {
+    let mut counters = rows.counters();
+    counters.bytes -= rows.trim_entries(first.min(counters.next_entry));
+    rows.set_counters(counters);
+    // Entries have no gaps: those that are left are the newest.
+    let first = counters.next_entry - rows.entry_count();
+    Answer::Trimmed { first }
 }
 
 /// Refuses what is malformed.

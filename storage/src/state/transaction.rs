@@ -3,143 +3,144 @@
 use std::collections::HashSet;
 
 use crate::{
-    Answer, Change, Entry, Event, Expect, Guard, Object, Refusal, Revision, Transaction,
+    Answer, Change, Entry, Event, Expect, Guard, Key, Object, Refusal, Revision, Transaction,
     limits::{CHANGES_MAX, DOCUMENT_BYTES_MAX, ENTRIES_MAX, NAME_BYTES_MAX, STATE_BYTES_MAX},
     operation::entry_weight,
 };
 
-use super::{State, invalid};
+use super::{
+    invalid,
+    rows::{Rows, Standing, object_weight},
+};
 
-impl State {
-    pub(super) fn commit(
-        &mut self,
-        transaction: &Transaction,
-        events: &mut Vec<Event>,
-    ) -> Result<Answer, Refusal> {
-        check_form(transaction)?;
-        // I5: an owner that was overtaken changes nothing.
-        transaction.guards.iter().try_for_each(|g| self.holds(g))?;
-        for change in &transaction.changes {
-            self.is_as_expected(change)?;
-        }
-        self.has_room(transaction)?;
-
-        let revision = Revision(self.revision.0 + 1);
-        self.revision = revision;
-        for change in &transaction.changes {
-            if let Some(event) = self.make(change, revision) {
-                events.push(event);
-            }
-        }
-        for draft in &transaction.entries {
-            let entry = Entry {
-                sequence: self.next_entry,
-                at_ms: self.now_ms,
-                draft: draft.clone(),
-            };
-            self.bytes += entry_weight(draft) as u64;
-            self.journal.insert_mut(self.next_entry, entry);
-            self.next_entry += 1;
-        }
-        Ok(Answer::Committed { revision })
+pub(super) fn commit<R: Rows>(
+    rows: &mut R,
+    transaction: &Transaction,
+    events: &mut Vec<Event>,
+) -> Result<Answer, Refusal> {
+    check_form(transaction)?;
+    // I5: an owner that was overtaken changes nothing.
+    for guard in &transaction.guards {
+        holds(rows, guard)?;
     }
+    for change in &transaction.changes {
+        is_as_expected(rows, change)?;
+    }
+    has_room(rows, transaction)?;
 
-    fn holds(&self, guard: &Guard) -> Result<(), Refusal> {
-        let epoch = self.leases.get(&guard.lease).map_or(0, |lease| lease.epoch);
-        if epoch == guard.epoch {
-            Ok(())
-        } else {
-            let lease = guard.lease.clone();
-            Err(Refusal::Stale { lease, epoch })
+    let mut counters = rows.counters();
+    let revision = Revision(counters.revision.0 + 1);
+    counters.revision = revision;
+    rows.set_counters(counters);
+    for change in &transaction.changes {
+        if let Some(event) = make(rows, change) {
+            events.push(event);
         }
     }
-
-    fn is_as_expected(&self, change: &Change) -> Result<(), Refusal> {
-        let (key, expect) = change.subject();
-        let found = self.objects.get(key).map(|object| object.version);
-        let fits = match expect {
-            Expect::Any => true,
-            Expect::Absent => found.is_none(),
-            Expect::Present => found.is_some(),
-            Expect::Version(version) => found == Some(version),
-        };
-        if fits {
-            Ok(())
-        } else {
-            let key = key.clone();
-            Err(Refusal::Conflict { key, found })
-        }
+    let mut counters = rows.counters();
+    for draft in &transaction.entries {
+        rows.push_entry(Entry {
+            sequence: counters.next_entry,
+            at_ms: counters.now_ms,
+            draft: draft.clone(),
+        });
+        counters.bytes += entry_weight(draft) as u64;
+        counters.next_entry += 1;
     }
+    rows.set_counters(counters);
+    Ok(Answer::Committed { revision })
+}
 
-    fn has_room(&self, transaction: &Transaction) -> Result<(), Refusal> {
-        let full = |what: &'static str| Refusal::Full {
-            what: bytestring::ByteString::from_static(what),
-        };
-        let entries = transaction.entries.len() as u64;
-        if entries > 0 && self.entry_count() + entries > ENTRIES_MAX {
-            return Err(full("the journal"));
-        }
-        let mut added = 0;
-        let mut freed = 0;
-        for change in &transaction.changes {
-            match change {
-                Change::Put { key, document, .. } => {
-                    added += weight(key.id.len(), document.len());
-                    freed += self.objects.get(key).map_or(0, object_weight);
-                }
-                Change::Delete { key, .. } => {
-                    freed += self.objects.get(key).map_or(0, object_weight);
-                }
-                Change::Check { .. } => {}
-            }
-        }
-        added += transaction
-            .entries
-            .iter()
-            .map(|entry| entry_weight(entry) as u64)
-            .sum::<u64>();
-        // I8: what frees room is always taken.
-        if added > freed && self.bytes + added - freed > STATE_BYTES_MAX {
-            return Err(full("the store"));
-        }
+fn holds<R: Rows>(rows: &R, guard: &Guard) -> Result<(), Refusal> {
+    let epoch = rows.lease(&guard.lease).map_or(0, |lease| lease.epoch);
+    if epoch == guard.epoch {
         Ok(())
+    } else {
+        let lease = guard.lease.clone();
+        Err(Refusal::Stale { lease, epoch })
     }
+}
 
-    /// Makes a change that fits, and returns what is told of it.
-    fn make(&mut self, change: &Change, revision: Revision) -> Option<Event> {
-        let key = match change {
-            Change::Put { key, document, .. } => {
-                let before = self.objects.get(key);
-                self.bytes -= before.map_or(0, object_weight);
-                let object = Object {
-                    key: key.clone(),
-                    version: revision,
-                    created_ms: before.map_or(self.now_ms, |object| object.created_ms),
-                    changed_ms: self.now_ms,
-                    document: document.clone(),
-                };
-                self.bytes += object_weight(&object);
-                self.objects.insert_mut(key.clone(), object);
-                key
-            }
-            Change::Delete { key, .. } => {
-                self.bytes -= self.objects.get(key).map(object_weight)?;
-                self.objects.remove_mut(key);
-                key
-            }
-            Change::Check { .. } => return None,
-        };
+fn is_as_expected<R: Rows>(rows: &R, change: &Change) -> Result<(), Refusal> {
+    let (key, expect) = change.subject();
+    let found = rows.object(key).map(|object| object.version);
+    let fits = match expect {
+        Expect::Any => true,
+        Expect::Absent => found.is_none(),
+        Expect::Present => found.is_some(),
+        Expect::Version(version) => found == Some(version),
+    };
+    if fits {
+        Ok(())
+    } else {
         let key = key.clone();
-        Some(Event::Object { revision, key })
+        Err(Refusal::Conflict { key, found })
     }
 }
 
-fn weight(id: usize, document: usize) -> u64 {
-    128 + id as u64 + document as u64
+fn has_room<R: Rows>(rows: &R, transaction: &Transaction) -> Result<(), Refusal> {
+    let full = |what: &'static str| Refusal::Full {
+        what: bytestring::ByteString::from_static(what),
+    };
+    let entries = transaction.entries.len() as u64;
+    if entries > 0 && rows.entry_count() + entries > ENTRIES_MAX {
+        return Err(full("the journal"));
+    }
+    let taken = |key: &Key| rows.object(key).map_or(0, |object| object.bytes);
+    let mut added = 0;
+    let mut freed = 0;
+    for change in &transaction.changes {
+        match change {
+            Change::Put { key, document, .. } => {
+                added += object_weight(key.id.len(), document.len());
+                freed += taken(key);
+            }
+            Change::Delete { key, .. } => freed += taken(key),
+            Change::Check { .. } => {}
+        }
+    }
+    added += transaction
+        .entries
+        .iter()
+        .map(|entry| entry_weight(entry) as u64)
+        .sum::<u64>();
+    // I8: what frees room is always taken.
+    if added > freed && rows.counters().bytes + added - freed > STATE_BYTES_MAX {
+        return Err(full("the store"));
+    }
+    Ok(())
 }
 
-fn object_weight(object: &Object) -> u64 {
-    weight(object.key.id.len(), object.document.len())
+/// Makes a change that fits, and returns what is told of it.
+fn make<R: Rows>(rows: &mut R, change: &Change) -> Option<Event> {
+    let mut counters = rows.counters();
+    let key = match change {
+        Change::Put { key, document, .. } => {
+            let before = rows.object(key);
+            let object = Object {
+                key: key.clone(),
+                version: counters.revision,
+                created_ms: before.map_or(counters.now_ms, |object| object.created_ms),
+                changed_ms: counters.now_ms,
+                document: document.clone(),
+            };
+            counters.bytes -= before.map_or(0, |object| object.bytes);
+            counters.bytes += Standing::of(&object).bytes;
+            rows.put_object(object);
+            key
+        }
+        Change::Delete { key, .. } => {
+            counters.bytes -= rows.object(key)?.bytes;
+            rows.remove_object(key);
+            key
+        }
+        Change::Check { .. } => return None,
+    };
+    rows.set_counters(counters);
+    Some(Event::Object {
+        revision: counters.revision,
+        key: key.clone(),
+    })
 }
 
 /// Refuses a transaction that could be made in no state.
