@@ -21,6 +21,7 @@ pub mod limits;
 mod memory;
 mod object;
 mod operation;
+mod sqlite;
 mod state;
 mod store;
 
@@ -31,5 +32,6 @@ pub use lease::{Grant, Lease, Owner};
 pub use memory::Memory;
 pub use object::{Key, Kind, Object, Revision};
 pub use operation::{Answer, Change, Expect, Guard, Operation, Refusal, Transaction};
+pub use sqlite::{Sqlite, SqliteError, SqliteOptions};
 pub use state::State;
 pub use store::{Health, Range, Read, Role, Store};
