@@ -61,7 +61,7 @@ cases! {
     leases: acquire_grants_and_holds, i5_an_expired_lease_is_stolen_under_a_higher_epoch,
         i5_renewing_needs_owner_and_epoch, renewing_after_the_end_works_until_another_takes_it, releasing_frees_it,
         i5_a_restarted_node_takes_its_own_lease_again, i5_epochs_grow_over_reopening, rows_are_never_deleted;
-    journal: entries_are_numbered_and_newest_first, queries_filter, trimming_lets_the_oldest_go,
+    journal: entries_are_numbered_and_newest_first, queries_filter, queries_filter_by_time, trimming_lets_the_oldest_go,
         a_refused_transaction_leaves_no_entry;
     watching: changes_are_told, renewals_are_no_news, who_lags_is_told;
     time: store_time_never_goes_back, health_follows;

@@ -105,6 +105,12 @@ pub(super) async fn queries_filter(fixture: &mut dyn Fixture) {
     ] {
         assert_eq!(numbers(&*store, &query).await, wanted, "{query:?}");
     }
+}
+
+pub(super) async fn queries_filter_by_time(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let entries = six(&*store).await;
+    let all = EntryQuery::default;
     // Times are from and before.
     for at_ms in entries.iter().map(|entry| entry.at_ms) {
         let query = EntryQuery {
