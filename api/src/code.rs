@@ -68,11 +68,41 @@ pub enum Code {
     Unavailable,
     /// Too many connections are open.
     TooManyConnections,
+    /// The role does not suffice.
+    Forbidden,
+    /// A browser's request lacks the proof that it is meant.
+    Csrf,
+    /// It does not fit to how things are.
+    Conflict,
+    /// A change does not say which version it is based on.
+    PreconditionRequired,
+    /// The version that a change is based on is not the present one.
+    Stale,
+    /// The document is well formed and not valid.
+    Invalid,
+    /// Too many attempts.
+    TooManyAttempts,
+    /// The metadata store takes nothing now.
+    StoreUnavailable,
+    /// Nobody can say whether it was done.
+    StoreUnknown,
+    /// The platform cannot be set up with this token.
+    Setup,
+    /// The metadata store has no room.
+    StoreFull,
+    /// The metadata store has stopped, or an object in it cannot be read.
+    StoreDamaged,
+    /// There is no such object.
+    NoSuchObject,
+    /// Nobody is signed in.
+    SignIn,
+    /// A node that is needed does not answer.
+    NodeUnavailable,
 }
 
 impl Code {
     /// Every code, ordered by number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 46] = [
         Self::Configuration,
         Self::Document,
         Self::DirectoryLocked,
@@ -104,6 +134,21 @@ impl Code {
         Self::OutcomeUnknown,
         Self::Unavailable,
         Self::TooManyConnections,
+        Self::Forbidden,
+        Self::Csrf,
+        Self::Conflict,
+        Self::PreconditionRequired,
+        Self::Stale,
+        Self::Invalid,
+        Self::TooManyAttempts,
+        Self::StoreUnavailable,
+        Self::StoreUnknown,
+        Self::Setup,
+        Self::StoreFull,
+        Self::StoreDamaged,
+        Self::NoSuchObject,
+        Self::SignIn,
+        Self::NodeUnavailable,
     ];
 
     /// Returns the code as people write it.
@@ -140,6 +185,21 @@ impl Code {
             Self::OutcomeUnknown => "HMD-0110",
             Self::Unavailable => "HMD-0111",
             Self::TooManyConnections => "HMD-0112",
+            Self::Forbidden => "HMD-0120",
+            Self::Csrf => "HMD-0121",
+            Self::Conflict => "HMD-0122",
+            Self::PreconditionRequired => "HMD-0123",
+            Self::Stale => "HMD-0124",
+            Self::Invalid => "HMD-0125",
+            Self::TooManyAttempts => "HMD-0126",
+            Self::StoreUnavailable => "HMD-0127",
+            Self::StoreUnknown => "HMD-0128",
+            Self::Setup => "HMD-0129",
+            Self::StoreFull => "HMD-0130",
+            Self::StoreDamaged => "HMD-0131",
+            Self::NoSuchObject => "HMD-0132",
+            Self::SignIn => "HMD-0133",
+            Self::NodeUnavailable => "HMD-0134",
         }
     }
 
@@ -177,10 +237,26 @@ impl Code {
             Self::OutcomeUnknown => "outcome unknown",
             Self::Unavailable => "source takes nothing now",
             Self::TooManyConnections => "too many connections",
+            Self::Forbidden => "not allowed",
+            Self::Csrf => "request not proved",
+            Self::Conflict => "conflict",
+            Self::PreconditionRequired => "version not named",
+            Self::Stale => "changed by somebody else",
+            Self::Invalid => "not valid",
+            Self::TooManyAttempts => "too many attempts",
+            Self::StoreUnavailable => "metadata store is not available",
+            Self::StoreUnknown => "outcome of a change unknown",
+            Self::Setup => "setup refused",
+            Self::StoreFull => "metadata store is full",
+            Self::StoreDamaged => "metadata store cannot be used",
+            Self::NoSuchObject => "no such object",
+            Self::SignIn => "not signed in",
+            Self::NodeUnavailable => "node does not answer",
         }
     }
 
     /// Returns what to do about it, in one sentence.
+    #[expect(clippy::too_many_lines, reason = "a table: one line a code")]
     pub const fn hint(self) -> &'static str {
         match self {
             Self::Configuration => {
@@ -242,6 +318,31 @@ impl Code {
             Self::OutcomeUnknown => "send it again with the same `Idempotency-Key`",
             Self::TooManyConnections => {
                 "keep connections open and reuse them, or raise `--connections-max`"
+            }
+            Self::Forbidden => "ask an administrator for the role that the detail names",
+            Self::Csrf => "send the session's `csrf_token` in the header `X-CSRF-Token`",
+            Self::Conflict => {
+                "see the detail; change what stands in the way, or name something else"
+            }
+            Self::PreconditionRequired => "read it first, and send its `ETag` in `If-Match`",
+            Self::Stale => "read it again, and send the change with the new `ETag`",
+            Self::Invalid => "mend each of `errors`; `pointer` says where",
+            Self::TooManyAttempts => "wait for the time in `Retry-After`",
+            Self::StoreUnavailable => {
+                "send it again after the time in `Retry-After`; `GET /api/cluster` says what is missing"
+            }
+            Self::StoreUnknown => "read the object to see whether it was done",
+            Self::Setup => {
+                "take the link from the log of the node that printed it, or restart the node for a new one after an hour"
+            }
+            Self::StoreFull => "remove what is not needed, or let go of old journal entries",
+            Self::StoreDamaged => "see the node's log",
+            Self::NoSuchObject => "list what there is; ids are case-sensitive",
+            Self::SignIn => {
+                "log in at `POST /api/login`, or send `Authorization: Bearer` with an API token"
+            }
+            Self::NodeUnavailable => {
+                "try again after the time in `Retry-After`; `GET /api/cluster` says which nodes are there"
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -27,7 +28,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Node, Options, webhook};
+use crate::{
+    Api, Node, Options,
+    rest::{self, Busy, Peer, cors},
+    webhook,
+};
 
 /// How long the rest of an unread request is thrown away, so that the sender gets to read the answer
 /// instead of a reset.
@@ -43,6 +48,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(crate) struct Shared<N> {
     pub(crate) node: Arc<N>,
     pub(crate) router: Router,
+    /// The API, where there is a metadata store.
+    pub(crate) api: Option<Api>,
     pub(crate) options: Options,
 }
 
@@ -95,13 +102,14 @@ impl Drop for InHand {
 /// Serves a connection until it ends, or until its current request ends once `stop` is cancelled.
 pub(crate) async fn serve<N: Node>(
     stream: TcpStream,
+    peer: IpAddr,
     shared: Arc<Shared<N>>,
     stop: CancellationToken,
 ) {
     let timeout = shared.options.head_timeout;
     let activity = Arc::new(Activity::new());
     let watched = activity.clone();
-    let service = service_fn(move |request| dispatch(&shared, &activity, request));
+    let service = service_fn(move |request| dispatch(&shared, peer, &activity, request));
     let mut connection = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
@@ -137,8 +145,9 @@ pub(crate) async fn serve<N: Node>(
 
 fn dispatch<N: Node>(
     shared: &Arc<Shared<N>>,
+    peer: IpAddr,
     activity: &Arc<Activity>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Answering {
     let (shared, in_hand) = (shared.clone(), activity.begin());
     if request.uri().path().starts_with(webhook::PREFIX) {
@@ -148,11 +157,28 @@ fn dispatch<N: Node>(
             Ok(webhook::handle(&*shared.node, request, timeout).await)
         });
     }
+    if let Some(api) = shared.api.as_ref().filter(|_| is_api(request.uri().path())) {
+        let router = TowerToHyperService::new(api.router.clone());
+        request.extensions_mut().insert(Peer(peer));
+        // Held by the request, and by an answer that goes on and on: its connection does not count as idle.
+        request.extensions_mut().insert(Busy::new(in_hand));
+        return Box::pin(router.call(request));
+    }
     let router = TowerToHyperService::new(shared.router.clone());
+    let https = cors::is_https(request.headers());
     Box::pin(async move {
         let _in_hand = in_hand;
-        router.call(request).await
+        let mut response = router.call(request).await?;
+        if let Some(api) = &shared.api {
+            api.protect(https, &mut response);
+        }
+        Ok(response)
     })
+}
+
+fn is_api(path: &str) -> bool {
+    let below = path.strip_prefix(rest::PREFIX);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// Closes our side, then reads what is still coming, within limits.

@@ -5,22 +5,37 @@
 //! ingress, whether the data log works) it asks through the trait [`Node`], so that it can be tested, and
 //! later be served by another node, without an engine.
 //!
+//! Over a metadata store there is the REST API too ([`Api`]): one table of routes from which come the router, the check
+//! of roles and the [`openapi`] document. What it needs of its node it asks through the trait [`Platform`].
+//!
 //! What this crate is not: it knows no connector and no configuration file, and it starts no workflow.
 //!
 //! Limits: [`Options`] names them all; each has a default, none is off.
 
+mod access;
 mod clock;
 mod code;
 mod connection;
 mod intake;
+mod log_ring;
 mod node;
+pub mod platform;
 mod problem;
+mod rest;
 mod router;
+mod secret;
 mod server;
 mod webhook;
 
+pub use access::{
+    FirstError, PasswordError, SetupOffer, hash_password, make_first_administrator, offer_setup,
+};
 pub use clock::{rfc3339, rfc3339_ms};
 pub use code::Code;
 pub use intake::Intake;
+pub use log_ring::{LogLevel, LogLine, LogRing};
 pub use node::{Engines, LogState, Node};
+pub use platform::Platform;
+pub use rest::{Api, ApiError, ApiOptions, openapi};
+pub use secret::{pointers as secret_pointers, unsealed};
 pub use server::{BindError, Options, Server};

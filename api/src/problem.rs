@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::body::Body;
 use hyper::{
     Response, StatusCode,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use serde::Serialize;
 
-use crate::Code;
+use crate::{Code, platform::ProblemAt};
 
 const NOSNIFF: (HeaderName, HeaderValue) = (
     HeaderName::from_static("x-content-type-options"),
@@ -24,6 +24,8 @@ pub(crate) struct Problem {
     detail: String,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    etag: Option<String>,
+    errors: Vec<ProblemAt>,
     close: bool,
 }
 
@@ -35,6 +37,8 @@ struct Details<'a> {
     detail: &'a str,
     code: &'a str,
     hint: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ProblemAt],
 }
 
 impl Problem {
@@ -47,6 +51,8 @@ impl Problem {
             detail,
             retry_after: None,
             allow: None,
+            etag: None,
+            errors: Vec::new(),
             close: false,
         }
     }
@@ -61,6 +67,30 @@ impl Problem {
     pub(crate) fn allow(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
         self
+    }
+
+    /// Says which version there is.
+    pub(crate) fn etag(mut self, etag: String) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    /// Says what is wrong, one by one.
+    pub(crate) fn errors(mut self, errors: Vec<ProblemAt>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Returns what is wrong one by one, its pointers below another; an error that is of no document stays itself.
+    pub(crate) fn errors_below(self, pointer: &str) -> Result<Vec<ProblemAt>, Self> {
+        if self.errors.is_empty() {
+            return Err(self);
+        }
+        let below = |error: ProblemAt| ProblemAt {
+            pointer: format!("{pointer}{}", error.pointer),
+            ..error
+        };
+        Ok(self.errors.into_iter().map(below).collect())
     }
 
     /// Closes the connection after the answer, because the request was not read to its end.
@@ -83,6 +113,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code.text(),
             hint: self.code.hint(),
+            errors: &self.errors,
         };
         let text = serde_json::to_string(&details).unwrap_or_default();
         let mut response = answer(self.status, "application/problem+json", text);
@@ -92,6 +123,9 @@ impl Problem {
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if let Some(Ok(etag)) = self.etag.map(HeaderValue::try_from) {
+            headers.insert(ETAG, etag);
         }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

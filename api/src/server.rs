@@ -1,6 +1,11 @@
 //! The listener, and the bounds of all connections together.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::StatusCode;
 use tokio::{
@@ -10,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Code, Node, connection, connection::Shared, router};
+use crate::{Api, Code, Node, connection, connection::Shared, router};
 
 /// How long to wait after an accept that failed, for example because no file descriptor was left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -89,6 +94,18 @@ impl<N: Node> Server<N> {
     /// # Errors
     /// [`BindError`] if it cannot be had.
     pub async fn bind(options: Options, node: Arc<N>) -> Result<Self, BindError> {
+        Self::with_api(options, node, None).await
+    }
+
+    /// Takes the address, and serves the API too, if there is one.
+    ///
+    /// # Errors
+    /// [`BindError`] if it cannot be had.
+    pub async fn with_api(
+        options: Options,
+        node: Arc<N>,
+        api: Option<Api>,
+    ) -> Result<Self, BindError> {
         let router = router::router(node.clone())?;
         let address = options.address;
         let unusable = |source: io::Error| match source.kind() {
@@ -103,6 +120,7 @@ impl<N: Node> Server<N> {
             shared: Arc::new(Shared {
                 node,
                 router,
+                api,
                 options,
             }),
         })
@@ -122,7 +140,7 @@ impl<N: Node> Server<N> {
                 () = stop.cancelled() => break,
                 Some(ended) = connections.join_next() => report(ended),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.start(stream, &mut connections, &stop),
+                    Ok((stream, peer)) => self.start(stream, peer.ip(), &mut connections, &stop),
                     Err(error) => {
                         tracing::warn!(%error, "a connection cannot be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -142,7 +160,13 @@ impl<N: Node> Server<N> {
         connections.shutdown().await;
     }
 
-    fn start(&self, stream: TcpStream, connections: &mut JoinSet<()>, stop: &CancellationToken) {
+    fn start(
+        &self,
+        stream: TcpStream,
+        peer: IpAddr,
+        connections: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) {
         // I9: connections are bounded; the one too many gets an answer instead of silence.
         if connections.len() >= self.shared.options.connections_max {
             refuse(&stream);
@@ -153,7 +177,12 @@ impl<N: Node> Server<N> {
             tracing::debug!(%error, "connection ended before it began");
             return;
         }
-        connections.spawn(connection::serve(stream, self.shared.clone(), stop.clone()));
+        connections.spawn(connection::serve(
+            stream,
+            peer,
+            self.shared.clone(),
+            stop.clone(),
+        ));
     }
 }
 

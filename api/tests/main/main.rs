@@ -8,6 +8,8 @@ mod node;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
 mod webhooks;
 #[cfg(test)]
 mod wire;

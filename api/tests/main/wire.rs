@@ -84,7 +84,9 @@ impl Client {
             headers,
             body: Vec::new(),
         };
-        let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+        // An answer without a body says no length, and a stream none in advance.
+        let length = answer.header("content-length").map(str::parse);
+        let length: usize = length.unwrap_or(Ok(0)).unwrap();
         answer.body.resize(length, 0);
         self.stream.read_exact(&mut answer.body).await.unwrap();
         answer
@@ -106,7 +108,7 @@ impl Client {
         rest
     }
 
-    async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).await.unwrap();
         line.trim_end().to_owned()
