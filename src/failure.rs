@@ -71,27 +71,7 @@ impl Failure {
             | Code::Mode
             | Code::NoSuchWorkflow
             | Code::PathTaken => Exit::Unusable,
-            Code::Log
-            | Code::WorkflowFailed
-            | Code::WorkflowStart
-            | Code::LogDamaged
-            | Code::Control
-            | Code::DeadLetter
-            | Code::Forced
-            | Code::NoVerdict
-            | Code::NotFound
-            | Code::MethodNotAllowed
-            | Code::BodyTooLarge
-            | Code::BodyTimeout
-            | Code::Unauthenticated
-            | Code::Malformed
-            | Code::UnsupportedType
-            | Code::Full
-            | Code::Draining
-            | Code::NotRunning
-            | Code::OutcomeUnknown
-            | Code::Unavailable
-            | Code::TooManyConnections => Exit::Failed,
+            _ => Exit::Failed,
         }
     }
 }
