@@ -177,6 +177,10 @@ fn a_workflow_must_be_named_where_there_are_several() {
         errors.contains("HMD-0014") && errors.contains("`one`, `two`"),
         "{errors}"
     );
+    assert!(
+        errors.contains("`hermod dlq list --workflow one`"),
+        "the command to type: {errors}"
+    );
     let named = [LIST, &["--workflow", "two"]].concat();
     wait_for("a dead letter", || {
         (run_json(directory, &named)["open"] == 1).then_some(())
@@ -188,6 +192,27 @@ fn a_workflow_must_be_named_where_there_are_several() {
     let unknown = run(directory, &[LIST, &["--workflow", "three"]].concat());
     assert_eq!(unknown.status.code(), Some(2));
     node.stop();
+}
+
+#[test]
+fn where_no_workflow_has_dead_letters_the_list_is_empty_and_the_rest_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    std::fs::create_dir(directory.join("workflows")).unwrap();
+    let node = Node::start(directory, &["--mode=standalone"]);
+    let check = || {
+        let empty = json!({"workflow": null, "open": 0, "letters": [], "next": null, "damaged": []});
+        assert_eq!(run_json(directory, LIST), empty);
+        let table = run(directory, &["dlq", "list"]);
+        assert_eq!(table.status.code(), Some(0));
+        assert_eq!(text(&table.stdout), "no workflow has dead letters\n");
+        let show = run(directory, &["dlq", "show", "0"]);
+        assert_eq!(show.status.code(), Some(2));
+        assert!(text(&show.stderr).contains("HMD-0014"));
+    };
+    check();
+    node.stop();
+    check();
 }
 
 #[test]
