@@ -3,6 +3,8 @@
 use hermod_wal::{Damage, Part};
 use serde_json::{Value, json};
 
+use crate::failure::Detail;
+
 /// Says what is damaged, where, and which records are lost with it.
 pub(crate) fn text(damage: &Damage) -> String {
     let Damage {
@@ -44,6 +46,14 @@ pub(crate) fn value(damage: &Damage) -> Value {
         "lost": lost,
         "text": text(damage),
     })
+}
+
+/// Returns both.
+pub(crate) fn detail(damage: &Damage) -> Detail {
+    Detail {
+        text: text(damage),
+        value: value(damage),
+    }
 }
 
 fn name(part: Part) -> &'static str {

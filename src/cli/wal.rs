@@ -73,7 +73,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
     let message = format!("data log `{}` is damaged", directory.display());
-    let details = found.iter().map(damage::text).collect();
+    let details = found.iter().map(damage::detail).collect();
     Err(Failure::new(Code::LogDamaged, message).with_details(details))
 }
 

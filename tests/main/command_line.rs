@@ -193,6 +193,72 @@ fn unknown_keys_and_bad_values_are_errors() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// Reads the only line of standard error.
+fn only_line(output: &std::process::Output) -> serde_json::Value {
+    let errors = text(&output.stderr);
+    let mut lines = errors.lines();
+    let line = lines.next().expect("a line");
+    assert_eq!(lines.next(), None, "{errors}");
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn a_node_that_cannot_start_says_so_in_one_line_of_json_where_its_log_is_json() {
+    let directory = directory_with(&generator_to_file(1));
+    let directory = directory.path();
+    fs::write(directory.join("hermod.toml"), "port = 99999\n").unwrap();
+    for arguments in [&["run", "w.json"][..], &["--mode=standalone"]] {
+        let output = run(directory, arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let line = only_line(&output);
+        assert_eq!(
+            (&line["level"], &line["code"]),
+            (&json!("ERROR"), &json!("HMD-0001"))
+        );
+        assert_eq!(line["message"], "configuration is not valid");
+        assert_eq!(line["pointer"], "/port");
+        assert!(
+            line["hint"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+        let detail = line["details"][0]["message"].as_str().unwrap();
+        assert!(detail.contains("hermod.toml:1"), "{line}");
+    }
+    // Where the file cannot be used at all, and the log is filtered.
+    fs::write(directory.join("hermod.toml"), "prot = 1\nlog = \"off\"\n").unwrap();
+    assert_eq!(
+        only_line(&run(directory, &["run", "w.json"]))["pointer"],
+        "/prot"
+    );
+    fs::write(directory.join("hermod.toml"), "log = \"off\"\n").unwrap();
+    assert_eq!(
+        only_line(&run(directory, &["--mode=api"]))["code"],
+        "HMD-0008"
+    );
+    let mut document = generator_to_file(1);
+    document["sources"][0]["config"]["colour"] = json!("red");
+    write(directory, "w.json", &document);
+    let line = only_line(&run(directory, &["run", "w.json"]));
+    let detail = &line["details"][0];
+    assert_eq!(line["pointer"], "/sources/0/config/colour");
+    assert_eq!(
+        (&detail["file"], &detail["line"]),
+        (&json!("w.json"), &json!(1))
+    );
+
+    // A log for people, and a command that is no node, report as text.
+    fs::write(directory.join("hermod.toml"), "port = 99999\n").unwrap();
+    for arguments in [
+        &["run", "w.json", "--log-format", "text"][..],
+        &["dlq", "list"],
+    ] {
+        let output = run(directory, arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(errors.starts_with("error HMD-0001: "), "{errors}");
+    }
+}
+
 #[test]
 fn connectors_are_listed_with_schema_and_example() {
     let directory = tempfile::tempdir().unwrap();

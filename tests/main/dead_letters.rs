@@ -201,7 +201,8 @@ fn where_no_workflow_has_dead_letters_the_list_is_empty_and_the_rest_is_refused(
     std::fs::create_dir(directory.join("workflows")).unwrap();
     let node = Node::start(directory, &["--mode=standalone"]);
     let check = || {
-        let empty = json!({"workflow": null, "open": 0, "letters": [], "next": null, "damaged": []});
+        let empty =
+            json!({"workflow": null, "open": 0, "letters": [], "next": null, "damaged": []});
         assert_eq!(run_json(directory, LIST), empty);
         let table = run(directory, &["dlq", "list"]);
         assert_eq!(table.status.code(), Some(0));
