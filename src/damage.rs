@@ -18,6 +18,9 @@ pub(crate) fn text(damage: &Damage) -> String {
         "segment {segment}: {} at offset {offset}, {bytes} bytes",
         name(*part)
     );
+    if *part == Part::HeaderCopy {
+        text.push_str("; the other copy was read");
+    }
     if lost.is_empty() {
         text.push_str("; no record is lost");
     }
@@ -59,6 +62,7 @@ pub(crate) fn detail(damage: &Damage) -> Detail {
 fn name(part: Part) -> &'static str {
     match part {
         Part::Header => "header",
+        Part::HeaderCopy => "header copy",
         Part::Table => "table",
         Part::Frames => "batches",
         Part::File => "file missing",

@@ -312,6 +312,14 @@ fn start(
     for (number, bytes) in &listing.live {
         ledger.live.insert(*number, Arc::new(Pin { bytes: *bytes }));
     }
+    if let Some((offset, bytes)) = last.as_ref().and_then(|last| last.differing) {
+        tracing::warn!(
+            segment = listing.live.keys().next_back(),
+            offset,
+            bytes,
+            "a segment's header was read from its other copy; nothing is lost"
+        );
+    }
     let met = report.damage.clone();
     let shared = Shared::new(
         options.dir.clone(),

@@ -47,6 +47,8 @@ pub struct Damage {
 pub enum Part {
     /// The header and its copy: nothing of the segment can be read.
     Header,
+    /// The header or its copy: the segment was read through the other, and lacks it from now on.
+    HeaderCopy,
     /// The table of streams and registers; it was recovered from the segment before.
     Table,
     /// Batches.
@@ -119,6 +121,8 @@ pub(crate) struct Last {
     /// Frames from here on are not known to have been synced.
     pub(crate) unsynced: u32,
     pub(crate) index: Index,
+    /// Where its header or the copy is damaged, if the other was read: offset and bytes.
+    pub(crate) differing: Option<(u64, u64)>,
 }
 
 /// One segment opened for replay.
@@ -197,6 +201,7 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, listing: &Listing) -> Result<
                 dirty_end: replayed.dirty_end,
                 unsynced: replayed.unsynced,
                 index: replayed.index,
+                differing: opened.opening.differing,
             });
         }
     }
