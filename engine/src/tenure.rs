@@ -291,8 +291,7 @@ fn versions(
     }
     let mut stored = Vec::new();
     for (from, text) in texts {
-        let graph: GraphDocument =
-            serde_json::from_slice(&text).map_err(|error| corrupt(&prefix, &error))?;
+        let graph = GraphDocument::from_stored(&text).map_err(|error| corrupt(&prefix, &error))?;
         stored.push((from, graph));
     }
     let changed = stored.last().is_none_or(|(_, last)| *last != plan.graph);

@@ -240,3 +240,42 @@ fn a_deep_data_directory_is_reached_too() {
     assert_eq!(list["open"], 0);
     node.stop();
 }
+
+#[test]
+fn i3_a_mapping_carries_numbers_as_written_and_drops_no_key_that_stands_twice() {
+    let mut document = webhook_to_file();
+    document["workflow"]["nodes"] = json!([
+        {"id": "in", "type": "source", "ref_id": "hook"},
+        {"id": "map", "type": "mapping", "config": {"fields": {"set": "NUMBER"}}},
+        {"id": "out", "type": "sink", "ref_id": "file"},
+    ]);
+    document["workflow"]["edges"] = json!([
+        {"id": "a", "source_id": "in", "target_id": "map"},
+        {"id": "b", "source_id": "map", "target_id": "out"},
+    ]);
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let text = document.to_string().replace("\"NUMBER\"", "1e400");
+    std::fs::write(directory.join("w.json"), text).unwrap();
+    for round in 0..2 {
+        let node = Node::run(directory, "w.json");
+        let twice = br#"{"a": {"k": 1, "k": 2}}"#;
+        assert_eq!(post(node.address, "in", twice).status, 200);
+        let exact = br#"{"n": 2E5, "m": 0.10}"#;
+        assert_eq!(post(node.address, "in", exact).status, 200);
+        wait_for_open(directory, round + 1);
+        let out = directory.join("out.ndjson");
+        wait_for("the mapped messages", || {
+            (lines(&out).len() == round + 1).then_some(())
+        });
+        assert_eq!(lines(&out)[round], r#"{"n":2E5,"m":0.10,"set":1e400}"#);
+        node.stop();
+    }
+    let list = run_json(directory, LIST);
+    let letter = &list["letters"][0];
+    assert_eq!(letter["at"], "node map");
+    assert!(
+        letter["reason"].as_str().unwrap().contains("`/a/k`"),
+        "{letter}"
+    );
+}

@@ -21,6 +21,21 @@ pub struct GraphDocument {
     pub edges: Vec<EdgeDocument>,
 }
 
+impl GraphDocument {
+    /// Reads a graph that was stored; numbers in what nodes are told keep their text, so that it equals what it was
+    /// made from.
+    pub(crate) fn from_stored(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut graph: Self = serde_json::from_slice(text)?;
+        let value = hermod_sdk::parse_json(text)?;
+        for (at, node) in graph.nodes.iter_mut().enumerate() {
+            if let Some(Value::Object(config)) = value.pointer(&format!("/nodes/{at}/config")) {
+                node.config.clone_from(config);
+            }
+        }
+        Ok(graph)
+    }
+}
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeDocument {
