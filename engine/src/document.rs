@@ -8,6 +8,7 @@ mod connector;
 mod delivery;
 mod graph;
 mod keys;
+mod notes;
 mod report;
 mod section;
 mod spelling;

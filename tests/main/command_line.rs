@@ -90,6 +90,46 @@ fn a_valid_document_passes_with_its_warnings() {
 }
 
 #[test]
+fn forms_that_the_original_exports_are_taken_with_a_warning_for_what_is_dropped() {
+    let mut document = webhook_to_file();
+    document["sources"][0]["config"]["secret"] = json!("");
+    document["sources"][0]["state"] = json!({"last": "1"});
+    document["workflow"]["nodes"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"id": "n", "type": "note"}));
+    document["sinks"][0] = json!({"id": "file", "type": "http", "config": {
+        "url": "http://127.0.0.1:1/", "headers": "X-Tenant:blue,Authorization:Bearer a:b",
+    }});
+    let directory = directory_with(&document);
+    let arguments = ["validate", "w.json", "--output", "json"];
+    let report = run_json(directory.path(), &arguments);
+    let warnings = report["warnings"].as_array().unwrap();
+    let pointers: Vec<_> = warnings
+        .iter()
+        .map(|w| w["pointer"].as_str().unwrap())
+        .collect();
+    for pointer in ["/sources/0/config", "/sources/0/state", "/workflow/nodes/0"] {
+        assert!(pointers.contains(&pointer), "{pointer} in {pointers:?}");
+    }
+    assert!(
+        report.to_string().contains("anybody who reaches it"),
+        "an open webhook is named"
+    );
+
+    document["sinks"][0]["config"]["headers"] = json!("X-Tenant:blue,hunter2");
+    write(directory.path(), "w.json", &document);
+    let output = run(directory.path(), &["validate", "w.json"]);
+    let lines = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{lines}");
+    assert!(
+        lines.contains("/sinks/0/config/headers: part 2 "),
+        "{lines}"
+    );
+    assert!(!lines.contains("hunter2"), "{lines}");
+}
+
+#[test]
 fn an_invalid_document_stops_the_start_with_all_errors_of_all_files() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["a.json", "b.json"] {

@@ -277,7 +277,7 @@ pub(super) fn check_label(id: &str, pointer: &str, report: &mut Report) {
 }
 
 /// Returns whether a value asks for nothing, as the original exports what was never filled in.
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,
