@@ -16,7 +16,7 @@ pub(crate) fn text(damage: &Damage) -> String {
     } = damage;
     let mut text = format!(
         "segment {segment}: {} at offset {offset}, {bytes} bytes",
-        name(*part)
+        part.as_str()
     );
     if *part == Part::HeaderCopy {
         text.push_str("; the other copy was read");
@@ -25,11 +25,7 @@ pub(crate) fn text(damage: &Damage) -> String {
         text.push_str("; no record is lost");
     }
     for lost in lost {
-        let last = lost.to.0.saturating_sub(1);
-        text += &format!(
-            "; lost: stream `{}` records {} to {last}",
-            lost.name, lost.from.0
-        );
+        text += &format!("; lost: {lost}");
     }
     text
 }
@@ -45,7 +41,7 @@ pub(crate) fn value(damage: &Damage) -> Value {
         "segment": damage.segment,
         "offset": damage.offset,
         "bytes": damage.bytes,
-        "part": name(damage.part),
+        "part": damage.part.as_str(),
         "lost": lost,
         "text": text(damage),
     })
@@ -56,16 +52,5 @@ pub(crate) fn detail(damage: &Damage) -> Detail {
     Detail {
         text: text(damage),
         value: value(damage),
-    }
-}
-
-fn name(part: Part) -> &'static str {
-    match part {
-        Part::Header => "header",
-        Part::HeaderCopy => "header copy",
-        Part::Table => "table",
-        Part::Frames => "batches",
-        Part::File => "file missing",
-        _ => "unknown part",
     }
 }

@@ -3,9 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use hermod_api::Code;
-use hermod_engine::{
-    DeadLetter, DeadLetterError, DeadLetters, Engine, Fate, Origin, State, Workflow,
-};
+use hermod_engine::{DeadLetter, DeadLetterError, DeadLetters, Engine, Fate, State, Workflow};
 use hermod_sdk::Format;
 use hermod_wal::Log;
 use serde::{Deserialize, Serialize};
@@ -322,11 +320,7 @@ fn line(letter: &DeadLetter) -> Line {
         seq: letter.seq,
         time: hermod_api::rfc3339_ms(letter.time_ms),
         state: state(letter.state).to_owned(),
-        at: match &letter.origin {
-            Origin::Sink(id) => format!("sink {id}"),
-            Origin::Node(id) => format!("node {id}"),
-            Origin::Log(place) => format!("data log {place}"),
-        },
+        at: letter.origin.to_string(),
         sinks: letter.sinks.iter().map(ToString::to_string).collect(),
         kind: letter.kind.to_string(),
         attempts: letter.attempts,

@@ -62,6 +62,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// More of it, one line each.
     pub(crate) details: Vec<Detail>,
+    /// What to do, where the code's own hint does not fit.
+    pub(crate) hint: Option<&'static str>,
     /// Whether it is in the log already.
     pub(crate) logged: bool,
 }
@@ -73,6 +75,7 @@ impl Failure {
             code,
             message: message.to_string(),
             details: Vec::new(),
+            hint: None,
             logged: false,
         }
     }
@@ -81,6 +84,17 @@ impl Failure {
     pub(crate) fn with_details(mut self, details: Vec<Detail>) -> Self {
         self.details = details;
         self
+    }
+
+    /// Says what to do in place of the code's own hint.
+    pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        self.hint.unwrap_or_else(|| self.code.hint())
     }
 
     /// Returns how the process ends because of it.
@@ -127,7 +141,7 @@ impl fmt::Display for Failure {
         for line in &self.details {
             write!(f, "\n  {line}")?;
         }
-        write!(f, "\n  to do: {}", self.code.hint())?;
+        write!(f, "\n  to do: {}", self.hint())?;
         write!(f, "\n  more: docs/errors/{}.md", self.code.text())
     }
 }

@@ -65,7 +65,7 @@ fn failure_line(failure: &Failure) -> Value {
         "level": "ERROR",
         "message": failure.message,
         "code": failure.code.text(),
-        "hint": failure.code.hint(),
+        "hint": failure.hint(),
     });
     if let [only] = failure.details.as_slice()
         && let Some(pointer) = only.value.get("pointer")

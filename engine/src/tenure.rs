@@ -129,7 +129,8 @@ pub(crate) async fn take(
         batch
     })
     .await?;
-    tracing::debug!(workflow = %plan.id, epoch, fresh, end, ?cursors, "workflow taken over");
+    let low = cursors.iter().min();
+    tracing::debug!(workflow = %plan.id, epoch, fresh, end, low, "workflow taken over");
     Ok(Tenure {
         epoch,
         buffer,

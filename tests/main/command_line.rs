@@ -318,7 +318,24 @@ fn connectors_are_listed_with_schema_and_example() {
     for connector in file.as_array().unwrap() {
         assert!(connector["schema"]["properties"].is_object(), "{connector}");
         assert!(connector["example"].is_object(), "{connector}");
+        let is_sink = connector["side"] == "sink";
+        for (key, of_sinks) in [
+            ("confirms", true),
+            ("repeats", true),
+            ("partial", true),
+            ("rereadable", false),
+        ] {
+            assert_eq!(connector.get(key).is_some(), of_sinks == is_sink, "{key}");
+        }
     }
+    let output = run(directory.path(), &["connectors", "wehbook"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors.contains("`webhook` may be meant")
+            && errors.contains("to do: `hermod connectors` lists all"),
+        "{errors}"
+    );
     for arguments in [
         &["connectors"][..],
         &["connectors", "file"],

@@ -72,9 +72,11 @@ fn i6_damage_is_named_by_verify_and_by_the_next_start() {
             .unwrap()
     };
     assert_eq!(stream(&inspected)["records"], 20);
+    assert_eq!(stream(&inspected)["bytes"], json!(null), "nobody counted");
     let verified = run_json(directory.path(), &["wal", "verify", "--output", "json"]);
     assert_eq!(verified["healthy"], true);
     assert_eq!(stream(&verified)["records"], 20);
+    assert!(stream(&verified)["bytes"].as_u64().unwrap() > 20 * 9);
 
     let segment = damage_payload(directory.path(), "payload-7");
     let output = run(directory.path(), &["wal", "verify", "--output", "json"]);

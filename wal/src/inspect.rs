@@ -68,8 +68,8 @@ pub struct StreamTotal {
     pub next: Seq,
     /// Records that are there. Inspecting: as many as there should be; verifying: found and whole.
     pub records: u64,
-    /// Bytes of those records with their headers; verifying only.
-    pub bytes: u64,
+    /// Bytes of those records with their headers; verifying only, `None` where nobody has counted.
+    pub bytes: Option<u64>,
 }
 
 /// What reading every byte of a log found.
@@ -120,7 +120,7 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<Inspection, OpenError> {
         first: entry.extent.first,
         next: entry.extent.next,
         records: entry.extent.next.0 - entry.extent.first.0,
-        bytes: 0,
+        bytes: None,
     });
     let registers = end.table.registers.iter();
     Ok(Inspection {
@@ -200,7 +200,8 @@ fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Verification, OpenError> {
     for stream in &mut inspection.streams {
         let extent = (stream.first, stream.next);
         let runs = check.totals.get(&stream.id);
-        (stream.records, stream.bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+        let (records, bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+        (stream.records, stream.bytes) = (records, Some(bytes));
     }
     let damage = check.replay.damage;
     Ok(Verification {

@@ -333,8 +333,15 @@ fn start(
     for damage in &met {
         // I6: reported when it is met.
         shared.damaged(damage.segment, damage.offset);
-        tracing::error!(segment = damage.segment, offset = damage.offset, bytes = damage.bytes,
-            part = ?damage.part, lost = ?damage.lost, "damage in the log");
+        let lost: Vec<_> = damage.lost.iter().map(ToString::to_string).collect();
+        tracing::error!(
+            segment = damage.segment,
+            offset = damage.offset,
+            bytes = damage.bytes,
+            part = damage.part.as_str(),
+            lost = lost.join(", "),
+            "damage in the log"
+        );
     }
     let damaged = !met.is_empty();
     tidy(&shared, listing)?;

@@ -1,6 +1,7 @@
 //! Finds out what a directory holds: the state at the end of the log, torn tails and damage.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,6 +58,19 @@ pub enum Part {
     File,
 }
 
+impl Part {
+    /// Returns the name that logs and tools give it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::HeaderCopy => "header copy",
+            Self::Table => "table",
+            Self::Frames => "batches",
+            Self::File => "file missing",
+        }
+    }
+}
+
 /// Records lost to damage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lost {
@@ -68,6 +82,17 @@ pub struct Lost {
     pub from: Seq,
     /// First record behind them.
     pub to: Seq,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.to.0.saturating_sub(1);
+        write!(
+            f,
+            "stream `{}` records {} to {last}",
+            self.name, self.from.0
+        )
+    }
 }
 
 /// The files of a directory.
