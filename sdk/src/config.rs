@@ -7,6 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
+use crate::parse_duration;
+
 /// A connector's configuration struct.
 pub trait ConnectorConfig:
     Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
@@ -111,7 +113,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
 ///
 /// `"5"` becomes 5 where an integer is asked for; `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"` become
 /// milliseconds where the schema says `x-unit: ms`, and seconds where it says `x-unit: s`. Text that does
-/// not fit is left as it is, for validation to name it. Durations are compound where that reads better: `1h30m`.
+/// not fit is left as it is, for validation to name it. Durations may be compound: `1h30m`.
 /// `"K:V,K2:V2"` becomes an object where the schema says `x-pairs`.
 pub fn coerce(value: &mut Value, schema: &Value) {
     match value {
@@ -164,7 +166,9 @@ fn coerce_text(text: &str, schema: &Value) -> Option<Value> {
             Some("s") => 1000,
             _ => return None,
         };
-        return duration_ms(text).map(|ms| Value::from(ms / unit_ms));
+        let ms = u64::try_from(parse_duration(text)?.as_millis()).ok()?;
+        // Half a second is no number of seconds; nothing is cut off.
+        return (ms % unit_ms == 0).then(|| Value::from(ms / unit_ms));
     }
     if schema_allows(schema, "number") {
         return serde_json::from_str::<Number>(text).ok().map(Value::Number);
@@ -201,20 +205,6 @@ fn pairs(text: &str) -> Result<Map<String, Value>, String> {
         }
     }
     Ok(found)
-}
-
-fn duration_ms(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text.get(..digits)?.parse().ok()?;
-    let factor = match text.get(digits..)?.trim() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(factor)
 }
 
 /// Validates a configuration: schema first, then the struct, then its own `check`.
@@ -370,6 +360,14 @@ mod tests {
     fn text_is_taken_for_numbers_booleans_and_durations() {
         let config = run(&json!({"url": "x", "timeout_ms": "2s", "on": "true"})).unwrap();
         assert_eq!((config.timeout_ms, config.on), (2000, true));
+        let compound = run(&json!({"url": "x", "timeout_ms": "1m30s"})).unwrap();
+        assert_eq!(compound.timeout_ms, 90_000);
+        let mut seconds = [json!("2m1s"), json!("2s500ms")];
+        let schema = json!({"type": "integer", "x-unit": "s"});
+        for value in &mut seconds {
+            coerce(value, &schema);
+        }
+        assert_eq!(seconds, [json!(121), json!("2s500ms")]);
         assert_eq!(
             run(&json!({"url": "x", "timeout_ms": "250"}))
                 .unwrap()

@@ -15,6 +15,7 @@
 //! ```
 
 mod config;
+mod duration;
 mod entry;
 mod error;
 mod format;
@@ -35,6 +36,7 @@ pub mod testkit;
 
 pub use bytestring::ByteString as Text;
 pub use config::{ConnectorConfig, Problem, Problems, coerce, validate};
+pub use duration::parse_duration;
 pub use entry::{SinkEntry, SinkFactory, SourceEntry, SourceFactory, SourceOpener};
 pub use error::{ConnectorError, ErrorKind, Policy};
 pub use format::{Format, FormatError};

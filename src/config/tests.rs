@@ -120,6 +120,8 @@ fn faults_know_where_they_stand_and_how_logs_are_written() {
 fn values_have_units() {
     assert_eq!(parse::duration("250ms"), Ok(Duration::from_millis(250)));
     assert_eq!(parse::duration("2 m"), Ok(Duration::from_mins(2)));
+    assert_eq!(parse::duration("1m30s"), Ok(Duration::from_secs(90)));
+    assert!(parse::duration("30s1m").is_err());
     assert_eq!(parse::quota("20GiB"), Ok(Some(20 << 30)));
     assert_eq!(parse::quota("0"), Ok(None));
     assert_eq!(parse::quota("16MiB"), Ok(Some(16 << 20)));

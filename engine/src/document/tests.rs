@@ -228,6 +228,21 @@ fn settings_beside_config_and_texts_for_numbers_are_taken() {
 }
 
 #[test]
+fn durations_have_several_units_the_larger_first() {
+    let mut compound = bundle("fake");
+    compound["sinks"][0]["retry"] = json!({"interval": "1s500ms", "interval_max": "1m30s"});
+    let plan = check(&compound, &CATALOG).ok().unwrap().plan;
+    let retry = &plan.sinks[0].delivery.retry;
+    assert_eq!((retry.interval_ms, retry.interval_ms_max), (1500, 90_000));
+    compound["sinks"][0]["retry"] = json!({"interval_max": "30s1m"});
+    let text = problems(&compound).to_string();
+    assert!(
+        text.contains("/sinks/0/retry/interval_max: is not a duration"),
+        "{text}"
+    );
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_its_pointer() {
     let mut bundle = bundle("fake");
     bundle["workflow"]["colour"] = json!("red");
