@@ -114,7 +114,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
 /// `"5"` becomes 5 where an integer is asked for; `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"` become
 /// milliseconds where the schema says `x-unit: ms`, and seconds where it says `x-unit: s`. Text that does
 /// not fit is left as it is, for validation to name it. Durations may be compound: `1h30m`.
-/// `"K:V,K2:V2"` becomes an object where the schema says `x-pairs`.
+/// `"K:V,K2:V2"` becomes an object where the schema asks for one of any names with text.
 pub fn coerce(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -184,8 +184,12 @@ fn schema_allows(schema: &Value, kind: &str) -> bool {
     }
 }
 
+/// Whether the schema asks for an object of any names whose values are text.
 fn takes_pairs(schema: &Value) -> bool {
-    schema.get("x-pairs") == Some(&Value::Bool(true))
+    let values = schema.get("additionalProperties");
+    schema.get("properties").is_none()
+        && schema_allows(schema, "object")
+        && values.is_some_and(|values| schema_allows(values, "string"))
 }
 
 /// Reads `K:V,K2:V2`. A message names no value: it may be a credential (I10).
@@ -337,7 +341,6 @@ mod tests {
         password: Option<Secret>,
         /// Names and values.
         #[serde(default)]
-        #[schemars(extend("x-pairs" = true))]
         headers: BTreeMap<String, Secret>,
     }
 

@@ -47,7 +47,6 @@ pub struct HttpSinkConfig {
     /// Headers of every request, an object or text `NAME:VALUE,NAME:VALUE`. Their values are treated as secrets;
     /// `${env:NAME}` and `${file:PATH}` are resolved when the sink is opened.
     #[serde(default)]
-    #[schemars(extend("x-pairs" = true))]
     pub headers: BTreeMap<String, Secret>,
     /// How messages are put into requests: `single` is one request per message, `ndjson` and `json_array` one
     /// per batch.
