@@ -12,7 +12,9 @@ use std::{
 use hermod_engine::{Catalog, Checked, check};
 use hermod_sdk::Problem;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::failure::Detail;
 
 /// Largest file that is read; a workflow of hundreds of nodes takes some 100 KiB.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -61,6 +63,15 @@ impl fmt::Display for Finding {
             write!(f, " warning:")?;
         }
         write!(f, " {}", self.message)
+    }
+}
+
+impl From<&Finding> for Detail {
+    fn from(finding: &Finding) -> Self {
+        let text = finding.to_string();
+        let mut value = json!(finding);
+        value["text"] = text.as_str().into();
+        Self { text, value }
     }
 }
 

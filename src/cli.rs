@@ -20,7 +20,7 @@ use hermod_api::Code;
 
 use crate::{
     config::{
-        Config, Settings, Sources,
+        Config, Faults, Settings, Sources,
         key::{self, Scope},
     },
     failure::{Exit, Failure},
@@ -110,32 +110,32 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     let file = cli.config_file;
     match cli.command {
         None => {
-            let config = configure(matches, file.as_deref())?;
+            let config = configure_node(matches, file.as_deref())?;
             in_log(&config, standalone::run(&config))
         }
         Some(Action::Run(arguments)) => {
-            let config = configure(matches, file.as_deref())?;
+            let config = configure_node(matches, file.as_deref())?;
             in_log(&config, run::run(&config, &arguments))
         }
         Some(Action::Validate(arguments)) => Ok(validate::run(&arguments)),
         Some(Action::Connectors(arguments)) => connectors::run(&arguments),
         Some(Action::Dlq(arguments)) => {
-            let config = configure(matches, file.as_deref())?;
+            let config = configure(matches, file.as_deref()).map_err(invalid)?;
             dlq::run(&config, &arguments)
         }
         Some(Action::Wal(arguments)) => {
-            let config = configure(matches, file.as_deref())?;
+            let config = configure(matches, file.as_deref()).map_err(invalid)?;
             wal::run(&config, &arguments)
         }
         Some(Action::Prove(arguments)) => prove::run(&arguments),
         Some(Action::Config(arguments)) => {
-            let settings = settings(matches, file.as_deref())?;
+            let settings = settings(matches, file.as_deref()).map_err(invalid)?;
             config_command::run(&settings, &arguments)
         }
     }
 }
 
-fn settings(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, Failure> {
+fn settings(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, Faults> {
     let flags = key::given(matches);
     let environment: BTreeMap<_, _> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -145,13 +145,13 @@ fn settings(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, Failu
         file,
         environment: &environment,
     };
-    Settings::gather(&sources).map_err(invalid)
+    Settings::gather(&sources)
 }
 
 /// Reads the configuration and starts logging as it says.
-fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failure> {
+fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Faults> {
     let settings = settings(matches, file)?;
-    let config = Config::new(&settings).map_err(invalid)?;
+    let config = Config::new(&settings)?;
     logging::start(&config);
     for name in &settings.unknown_variables {
         tracing::debug!(name, "environment variable is not a configuration key");
@@ -159,33 +159,18 @@ fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failur
     Ok(config)
 }
 
-/// Writes a node's failure into its log where that is read by machines.
-fn in_log(config: &Config, outcome: Result<Exit, Failure>) -> Result<Exit, Failure> {
-    outcome.map_err(|failure| {
-        if !logging::is_json(config.log_format) {
-            return failure;
-        }
-        let Failure {
-            code,
-            message,
-            details,
-            ..
-        } = &failure;
-        tracing::error!(
-            code = code.text(),
-            ?details,
-            hint = code.hint(),
-            "{message}"
-        );
-        Failure {
-            logged: true,
-            ..failure
-        }
-    })
+/// The same for a node, whose log has what is wrong too.
+fn configure_node(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failure> {
+    configure(matches, file).map_err(|faults| logging::failure(faults.log_format, invalid(faults)))
 }
 
-fn invalid(faults: crate::config::Faults) -> Failure {
-    Failure::new(Code::Configuration, Code::Configuration.title()).with_details(faults.0)
+/// Writes a node's failure into its log where that is read by machines.
+fn in_log(config: &Config, outcome: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    outcome.map_err(|failure| logging::failure(config.log_format, failure))
+}
+
+fn invalid(faults: Faults) -> Failure {
+    Failure::new(Code::Configuration, Code::Configuration.title()).with_details(faults.found)
 }
 
 /// Arguments that only choose the form of the output.

@@ -17,6 +17,7 @@ use std::{
 
 use serde::Serialize;
 
+use crate::failure::Detail;
 use key::{KEYS, Key};
 
 /// File that is read when no other is named, if it exists.
@@ -81,7 +82,25 @@ pub(crate) struct Sources<'a> {
 
 /// Everything that is wrong with the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Faults(pub(crate) Vec<String>);
+pub(crate) struct Faults {
+    /// What is wrong, with a pointer to the key.
+    pub(crate) found: Vec<Detail>,
+    /// How logs are to be written, as far as that could be read: a node says there what is wrong.
+    pub(crate) log_format: LogFormat,
+}
+
+impl Faults {
+    /// Adds a fault of the whole configuration.
+    fn push(&mut self, fault: String) {
+        self.found.push(Detail::at("", fault));
+    }
+
+    /// Adds a fault of a key.
+    fn push_at(&mut self, name: &str, fault: String) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.found.push(Detail::at(format!("/{name}"), fault));
+    }
+}
 
 /// All settings, in the order of the keys.
 #[derive(Debug)]
@@ -101,17 +120,21 @@ impl Settings {
         let variable = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
         let named = sources.file.map(Path::to_owned).or(variable);
         let from_file = file::read(named.as_deref(), &mut faults);
-        if !faults.0.is_empty() {
-            return Err(faults);
-        }
         let settings = KEYS
             .iter()
             .map(|key| setting(key, sources, &from_file))
             .collect();
-        Ok(Self {
+        let settings = Self {
             settings,
             unknown_variables: unknown_variables(sources.environment),
-        })
+        };
+        if faults.found.is_empty() {
+            return Ok(settings);
+        }
+        // A value at fault is told once the file can be used.
+        let format = parse::log_format(settings.text("log_format").text.trim());
+        faults.log_format = format.unwrap_or_default();
+        Err(faults)
     }
 
     fn text(&self, name: &str) -> &Setting {
@@ -149,9 +172,10 @@ fn unknown_variables(environment: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// For people where standard error is a terminal, else JSON.
+    #[default]
     Auto,
     /// For people.
     Text,
@@ -214,11 +238,11 @@ impl Config {
             log: read.value("log", parse::filter),
             log_format: read.value("log_format", parse::log_format),
         };
-        if faults.0.is_empty() {
-            Ok(config)
-        } else {
-            Err(faults)
+        if faults.found.is_empty() {
+            return Ok(config);
         }
+        faults.log_format = config.log_format;
+        Err(faults)
     }
 }
 
@@ -235,10 +259,8 @@ impl Reading<'_> {
             Ok(value) => value,
             Err(fault) => {
                 let shown = setting.shown();
-                self.faults.0.push(format!(
-                    "`{name}` = `{shown}` ({}): {fault}",
-                    setting.origin
-                ));
+                let fault = format!("`{name}` = `{shown}` ({}): {fault}", setting.origin);
+                self.faults.push_at(name, fault);
                 parse(setting.key.default).expect("defaults are valid; a test reads them all")
             }
         }

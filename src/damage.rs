@@ -3,6 +3,8 @@
 use hermod_wal::{Damage, Part};
 use serde_json::{Value, json};
 
+use crate::failure::Detail;
+
 /// Says what is damaged, where, and which records are lost with it.
 pub(crate) fn text(damage: &Damage) -> String {
     let Damage {
@@ -14,17 +16,16 @@ pub(crate) fn text(damage: &Damage) -> String {
     } = damage;
     let mut text = format!(
         "segment {segment}: {} at offset {offset}, {bytes} bytes",
-        name(*part)
+        part.as_str()
     );
+    if *part == Part::HeaderCopy {
+        text.push_str("; the other copy was read");
+    }
     if lost.is_empty() {
         text.push_str("; no record is lost");
     }
     for lost in lost {
-        let last = lost.to.0.saturating_sub(1);
-        text += &format!(
-            "; lost: stream `{}` records {} to {last}",
-            lost.name, lost.from.0
-        );
+        text += &format!("; lost: {lost}");
     }
     text
 }
@@ -40,18 +41,16 @@ pub(crate) fn value(damage: &Damage) -> Value {
         "segment": damage.segment,
         "offset": damage.offset,
         "bytes": damage.bytes,
-        "part": name(damage.part),
+        "part": damage.part.as_str(),
         "lost": lost,
         "text": text(damage),
     })
 }
 
-fn name(part: Part) -> &'static str {
-    match part {
-        Part::Header => "header",
-        Part::Table => "table",
-        Part::Frames => "batches",
-        Part::File => "file missing",
-        _ => "unknown part",
+/// Returns both.
+pub(crate) fn detail(damage: &Damage) -> Detail {
+    Detail {
+        text: text(damage),
+        value: value(damage),
     }
 }

@@ -3,9 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use hermod_api::Code;
-use hermod_engine::{
-    DeadLetter, DeadLetterError, DeadLetters, Engine, Fate, Origin, State, Workflow,
-};
+use hermod_engine::{DeadLetter, DeadLetterError, DeadLetters, Engine, Fate, State, Workflow};
 use hermod_sdk::Format;
 use hermod_wal::Log;
 use serde::{Deserialize, Serialize};
@@ -58,6 +56,25 @@ pub(crate) enum Order {
     },
 }
 
+impl Order {
+    /// Returns the command that a person types for it, without the workflow.
+    fn command(&self) -> String {
+        let chosen = |which: &Which| match which {
+            Which::AllOpen => "--all".to_owned(),
+            Which::These(ranges) => {
+                let ranges: Vec<_> = ranges.iter().map(ToString::to_string).collect();
+                ranges.join(" ")
+            }
+        };
+        match self {
+            Self::List { .. } => "hermod dlq list".to_owned(),
+            Self::Show { seq } => format!("hermod dlq show {seq}"),
+            Self::Replay { which } => format!("hermod dlq replay {}", chosen(which)),
+            Self::Discard { which } => format!("hermod dlq discard {}", chosen(which)),
+        }
+    }
+}
+
 /// Which dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +90,16 @@ pub(crate) enum Which {
 pub(crate) struct Range {
     first: u64,
     last: u64,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
+    }
 }
 
 impl FromStr for Range {
@@ -110,9 +137,10 @@ pub(crate) struct Line {
 }
 
 /// A page of dead letters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct List {
-    pub(crate) workflow: String,
+    /// Id of the workflow; absent where none was named and none has dead letters.
+    pub(crate) workflow: Option<String>,
     /// All that are open, on this page or not.
     pub(crate) open: u64,
     pub(crate) letters: Vec<Line>,
@@ -144,7 +172,16 @@ pub(crate) async fn answer(
     engine: Option<&Engine>,
     request: &Request,
 ) -> Result<Value, Failure> {
-    let place = find(log, engine, request.workflow.as_deref())?;
+    let Some(place) = find(log, engine, request)? else {
+        return match request.order {
+            // Nothing to list is an answer; scripts and newcomers ask before the first one is there.
+            Order::List { .. } => Ok(json!(List::default())),
+            _ => Err(Failure::new(
+                Code::NoSuchWorkflow,
+                "no workflow has dead letters here",
+            )),
+        };
+    };
     match &request.order {
         Order::List {
             from,
@@ -160,21 +197,18 @@ pub(crate) async fn answer(
     }
 }
 
-/// Finds the workflow that is meant.
-fn find(log: &Log, engine: Option<&Engine>, named: Option<&str>) -> Result<Place, Failure> {
+/// Finds the workflow that is meant; `None` where none is named and none has dead letters.
+fn find(log: &Log, engine: Option<&Engine>, request: &Request) -> Result<Option<Place>, Failure> {
     let ids = DeadLetters::workflows(log);
-    let id = match (named, ids.as_slice()) {
+    let id = match (request.workflow.as_deref(), ids.as_slice()) {
         (Some(id), _) => id.to_owned(),
         (None, [only]) => only.clone(),
-        (None, []) => {
-            return Err(Failure::new(
-                Code::NoSuchWorkflow,
-                "no workflow has dead letters here",
-            ));
-        }
-        (None, several) => {
-            let ids = several.join("`, `");
-            let message = format!("several workflows have dead letters: `{ids}`");
+        (None, []) => return Ok(None),
+        (None, [first, ..]) => {
+            let (ids, command) = (ids.join("`, `"), request.order.command());
+            let message = format!(
+                "several workflows have dead letters: `{ids}`; name one, for example `{command} --workflow {first}`"
+            );
             return Err(Failure::new(Code::NoSuchWorkflow, message));
         }
     };
@@ -196,11 +230,11 @@ fn find(log: &Log, engine: Option<&Engine>, named: Option<&str>) -> Result<Place
             State::Stopped | State::Completed | State::Failed
         )
     });
-    Ok(Place {
+    Ok(Some(Place {
         id,
         letters,
         running,
-    })
+    }))
 }
 
 /// Walks dead letters in order, past records that cannot be read.
@@ -272,10 +306,9 @@ fn list(place: &Place, from: u64, limit: usize, closed: bool) -> Result<List, Fa
             letters.push(line(&letter));
         }
     }
-    let (workflow, open) = (place.id.clone(), place.letters.count());
     Ok(List {
-        workflow,
-        open,
+        workflow: Some(place.id.clone()),
+        open: place.letters.count(),
         letters,
         next,
         damaged: walk.damaged,
@@ -287,11 +320,7 @@ fn line(letter: &DeadLetter) -> Line {
         seq: letter.seq,
         time: hermod_api::rfc3339_ms(letter.time_ms),
         state: state(letter.state).to_owned(),
-        at: match &letter.origin {
-            Origin::Sink(id) => format!("sink {id}"),
-            Origin::Node(id) => format!("node {id}"),
-            Origin::Log(place) => format!("data log {place}"),
-        },
+        at: letter.origin.to_string(),
         sinks: letter.sinks.iter().map(ToString::to_string).collect(),
         kind: letter.kind.to_string(),
         attempts: letter.attempts,
@@ -429,6 +458,18 @@ fn refused(error: impl fmt::Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_is_spelled_as_it_was_typed() {
+        let which = Which::These(["17", "20-35"].map(|range| range.parse().unwrap()).to_vec());
+        let order = Order::Replay { which };
+        assert_eq!(order.command(), "hermod dlq replay 17 20-35");
+        let which = Which::AllOpen;
+        assert_eq!(
+            Order::Discard { which }.command(),
+            "hermod dlq discard --all"
+        );
+    }
 
     #[test]
     fn ranges_are_read_or_refused() {

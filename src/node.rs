@@ -165,8 +165,8 @@ async fn start_all(
                 }
                 view.count_failure();
                 worker.count_error();
-                let code = failure.code.text();
-                tracing::error!(code, workflow = %id, %error, "workflow cannot be started");
+                let (code, hint) = (failure.code.text(), failure.code.hint());
+                tracing::error!(code, hint, workflow = %id, %error, "workflow cannot be started");
             }
         }
     }
@@ -246,7 +246,13 @@ pub(crate) fn open_log(options: Options) -> Result<Log, Failure> {
         Failure::new(code, error)
     })?;
     let recovery = log.recovery();
-    tracing::debug!(?recovery, "data log is open");
+    tracing::debug!(
+        segments = recovery.segments,
+        clean = recovery.clean,
+        torn_bytes = recovery.torn_bytes,
+        damaged = recovery.damage.len(),
+        "data log is open"
+    );
     for damage in &recovery.damage {
         let (code, damage) = (Code::LogDamaged.text(), damage::text(damage));
         tracing::error!(code, damage, "data log is damaged");

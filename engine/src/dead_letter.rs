@@ -7,7 +7,7 @@
 mod marks;
 mod record;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use hermod_sdk::{Message, Text};
 use hermod_wal::{Batch, Log, ReadLimit, Seq, StreamId, Visibility};
@@ -30,6 +30,16 @@ pub enum Origin {
     Node(Text),
     /// The data log is damaged at this place; the letter stands for messages that cannot be read (I6).
     Log(Text),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sink(id) => write!(f, "sink {id}"),
+            Self::Node(id) => write!(f, "node {id}"),
+            Self::Log(place) => write!(f, "data log {place}"),
+        }
+    }
 }
 
 /// What became of a dead letter.

@@ -8,6 +8,7 @@ mod connector;
 mod delivery;
 mod graph;
 mod keys;
+mod notes;
 mod report;
 mod section;
 mod spelling;
@@ -23,7 +24,7 @@ pub use graph::{EdgeDocument, GraphDocument, NodeDocument};
 pub(crate) use keys::Keys;
 pub(crate) use report::Report;
 pub(crate) use section::{Section, escape};
-pub(crate) use spelling::nearest;
+pub use spelling::nearest;
 
 /// The connectors that a document may name.
 #[derive(Clone, Copy)]

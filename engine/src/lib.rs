@@ -39,6 +39,7 @@ pub use dead_letter::{DeadLetter, DeadLetterError, DeadLetters, Fate, Origin};
 pub use document::{
     BatchPlan, BufferPlan, Catalog, Checked, DeliveryPlan, EdgeDocument, GraphDocument, Level,
     NodeDocument, OnOutage, OnSlowSink, RetryPlan, SinkPlan, SourcePlan, WorkflowPlan, check,
+    nearest,
 };
 pub use engine::{Drained, Ended, Engine, EngineOptions, Workflow};
 pub use graph::{Evaluated, Failure, Graph, NodeInfo, SinkSet};

@@ -194,7 +194,7 @@ impl Pipeline {
         if let Some(error) = &reason {
             tracing::error!(%workflow, error, "workflow failed");
         } else {
-            tracing::info!(%workflow, ?state, "workflow ended");
+            tracing::info!(%workflow, state = state.as_str(), "workflow ended");
         }
         self.shared.board.enter(state, reason);
         self.shared.ended.cancel();

@@ -23,6 +23,20 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// Returns the name that logs and the API give it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Probing => "probing",
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A workflow's status at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {

@@ -167,7 +167,7 @@ pub(crate) async fn take(
     })
     .await?;
     report(&plan.id, &aside);
-    tracing::debug!(workflow = %plan.id, epoch, fresh, end, ?cursors, "workflow taken over");
+    tracing::debug!(workflow = %plan.id, epoch, fresh, end, low, "workflow taken over");
     Ok(Tenure {
         epoch,
         scope: plan.id.clone(),
@@ -422,8 +422,7 @@ fn versions(
     }
     let mut stored = Vec::new();
     for (from, text) in texts {
-        let graph: GraphDocument =
-            serde_json::from_slice(&text).map_err(|error| corrupt(&prefix, &error))?;
+        let graph = GraphDocument::from_stored(&text).map_err(|error| corrupt(&prefix, &error))?;
         stored.push((from, graph));
     }
     // What is drained was accepted before; nothing is accepted under the present version.

@@ -7,6 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
+use crate::parse_duration;
+
 /// A connector's configuration struct.
 pub trait ConnectorConfig:
     Clone + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
@@ -111,7 +113,8 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
 ///
 /// `"5"` becomes 5 where an integer is asked for; `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"` become
 /// milliseconds where the schema says `x-unit: ms`, and seconds where it says `x-unit: s`. Text that does
-/// not fit is left as it is, for validation to name it.
+/// not fit is left as it is, for validation to name it. Durations may be compound: `1h30m`.
+/// `"K:V,K2:V2"` becomes an object where the schema asks for one of any names with text.
 pub fn coerce(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -144,6 +147,9 @@ fn coerce_text(text: &str, schema: &Value) -> Option<Value> {
     if schema_allows(schema, "string") {
         return None;
     }
+    if takes_pairs(schema) {
+        return pairs(text).ok().map(Value::Object);
+    }
     if schema_allows(schema, "boolean") {
         match text {
             "true" => return Some(Value::Bool(true)),
@@ -160,7 +166,9 @@ fn coerce_text(text: &str, schema: &Value) -> Option<Value> {
             Some("s") => 1000,
             _ => return None,
         };
-        return duration_ms(text).map(|ms| Value::from(ms / unit_ms));
+        let ms = u64::try_from(parse_duration(text)?.as_millis()).ok()?;
+        // Half a second is no number of seconds; nothing is cut off.
+        return (ms % unit_ms == 0).then(|| Value::from(ms / unit_ms));
     }
     if schema_allows(schema, "number") {
         return serde_json::from_str::<Number>(text).ok().map(Value::Number);
@@ -176,18 +184,31 @@ fn schema_allows(schema: &Value, kind: &str) -> bool {
     }
 }
 
-fn duration_ms(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text.get(..digits)?.parse().ok()?;
-    let factor = match text.get(digits..)?.trim() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(factor)
+/// Whether the schema asks for an object of any names whose values are text.
+fn takes_pairs(schema: &Value) -> bool {
+    let values = schema.get("additionalProperties");
+    schema.get("properties").is_none()
+        && schema_allows(schema, "object")
+        && values.is_some_and(|values| schema_allows(values, "string"))
+}
+
+/// Reads `K:V,K2:V2`. A message names no value: it may be a credential (I10).
+fn pairs(text: &str) -> Result<Map<String, Value>, String> {
+    let mut found = Map::new();
+    let parts = text.split(',').map(str::trim).enumerate();
+    for (at, part) in parts.filter(|(_, part)| !part.is_empty()) {
+        let number = at + 1;
+        let Some((name, value)) = part.split_once(':') else {
+            return Err(format!(
+                "part {number} of the text has no colon; write `NAME:VALUE,NAME:VALUE`, or an object where a value has a comma"
+            ));
+        };
+        let name = name.trim();
+        if found.insert(name.to_owned(), value.trim().into()).is_some() {
+            return Err(format!("`{name}` stands twice in the text"));
+        }
+    }
+    Ok(found)
 }
 
 /// Validates a configuration: schema first, then the struct, then its own `check`.
@@ -248,11 +269,20 @@ fn check_schema(schema: &Value, value: &Value, problems: &mut Problems) {
                 let name = property.as_str().unwrap_or_default();
                 problems.add(pointer, format!("`{name}` is missing"));
             }
+            _ if let Some(fault) = pairs_fault(schema, value, &pointer) => {
+                problems.add(pointer, fault);
+            }
             // I10: the value of a secret must not stand in the message.
             _ if is_secret(schema, &pointer) => problems.add(pointer, error.masked().to_string()),
             _ => problems.add(pointer, error.to_string()),
         }
     }
+}
+
+/// Says what is wrong with text that stands for an object of names and values.
+fn pairs_fault(schema: &Value, value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?;
+    takes_pairs(subschema(schema, pointer)?).then(|| pairs(text).err())?
 }
 
 fn known_names(schema: &Value, pointer: &str) -> String {
@@ -286,6 +316,8 @@ fn escape(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
     use serde_json::json;
 
@@ -307,6 +339,9 @@ mod tests {
         /// Password.
         #[serde(default)]
         password: Option<Secret>,
+        /// Names and values.
+        #[serde(default)]
+        headers: BTreeMap<String, Secret>,
     }
 
     impl ConnectorConfig for Sample {
@@ -328,6 +363,14 @@ mod tests {
     fn text_is_taken_for_numbers_booleans_and_durations() {
         let config = run(&json!({"url": "x", "timeout_ms": "2s", "on": "true"})).unwrap();
         assert_eq!((config.timeout_ms, config.on), (2000, true));
+        let compound = run(&json!({"url": "x", "timeout_ms": "1m30s"})).unwrap();
+        assert_eq!(compound.timeout_ms, 90_000);
+        let mut seconds = [json!("2m1s"), json!("2s500ms")];
+        let schema = json!({"type": "integer", "x-unit": "s"});
+        for value in &mut seconds {
+            coerce(value, &schema);
+        }
+        assert_eq!(seconds, [json!(121), json!("2s500ms")]);
         assert_eq!(
             run(&json!({"url": "x", "timeout_ms": "250"}))
                 .unwrap()
@@ -361,5 +404,27 @@ mod tests {
     fn i10_a_secret_of_the_wrong_type_is_not_repeated_in_the_problem() {
         let problems = run(&json!({"url": "x", "password": 123_456_789})).unwrap_err();
         assert!(!problems.to_string().contains("123456789"), "{problems}");
+    }
+
+    #[test]
+    fn i10_pairs_are_taken_from_text_and_a_fault_in_it_shows_no_value() {
+        let config = run(&json!({"url": "x", "headers": "A: b:c , D:e,"})).unwrap();
+        let names: Vec<_> = config.headers.keys().map(String::as_str).collect();
+        assert_eq!(names, ["A", "D"]);
+        assert_eq!(config.headers["A"].resolve().unwrap(), "b:c");
+        let empty = run(&json!({"url": "x", "headers": ""})).unwrap();
+        assert!(empty.headers.is_empty());
+        for (text, part) in [
+            ("A:swordfish, swordfish2", "part 2 "),
+            ("A:swordfish,A:b", "`A` stands twice"),
+        ] {
+            let problems = run(&json!({"url": "x", "headers": text})).unwrap_err();
+            let problem = problems.iter().next().unwrap();
+            assert_eq!((problem.pointer.as_str(), problems.len()), ("/headers", 1));
+            assert!(problem.message.contains(part), "{problem}");
+            assert!(!problem.message.contains("swordfish"), "{problem}");
+        }
+        let problems = run(&json!({"url": "x", "headers": 5})).unwrap_err();
+        assert_eq!(problems.iter().next().unwrap().pointer, "/headers");
     }
 }

@@ -15,9 +15,11 @@
 //! ```
 
 mod config;
+mod duration;
 mod entry;
 mod error;
 mod format;
+mod lossless;
 mod message;
 mod path;
 mod payload;
@@ -34,12 +36,14 @@ pub mod testkit;
 
 pub use bytestring::ByteString as Text;
 pub use config::{ConnectorConfig, Problem, Problems, coerce, validate};
+pub use duration::parse_duration;
 pub use entry::{SinkEntry, SinkFactory, SourceEntry, SourceFactory, SourceOpener};
 pub use error::{ConnectorError, ErrorKind, Policy};
 pub use format::{Format, FormatError};
+pub use lossless::{parse_json, parse_number};
 pub use message::{Message, Metadata, Operation};
 pub use path::{PathError, get_path, set_path};
-pub use payload::{NotJson, Payload};
+pub use payload::{NotChangeable, NotJson, Payload};
 pub use position::{Position, PositionError, TypedPosition};
 pub use push::{PushConnector, PushProtocol, PushSource, Refusal, RefusalKind, Request};
 pub use secret::{Secret, SecretError};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::lossless;
+
 /// A message's payload: the bytes as they came, the JSON value read from them, or both.
 ///
-/// The bytes are parsed at most once, losslessly (number values and key order survive exactly; only an exponent may be spelled anew), and are given out
-/// unchanged as long as nobody changes a field.
+/// The bytes are parsed at most once, losslessly (numbers keep their text and objects the order of their keys), and
+/// are given out unchanged as long as nobody changes a field.
 #[derive(Clone, Debug)]
 pub struct Payload {
     // At least one of the two is present.
@@ -20,6 +22,22 @@ pub struct Payload {
 #[derive(Debug, thiserror::Error)]
 #[error("payload is not JSON (line {}, column {})", .0.line(), .0.column())]
 pub struct NotJson(#[source] pub serde_json::Error);
+
+/// The payload cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChangeable {
+    /// It is not JSON.
+    #[error(transparent)]
+    NotJson(#[from] NotJson),
+    /// A key stands twice in one object, or has a name that cannot be kept: one of the values would be lost.
+    #[error(
+        "payload's key `{pointer}` stands twice in its object or cannot be kept, so no field can be changed"
+    )]
+    KeyTwice {
+        /// JSON pointer to the key.
+        pointer: String,
+    },
+}
 
 impl Payload {
     /// Returns the payload's bytes: those that came, or compact JSON once a field was changed.
@@ -42,9 +60,15 @@ impl Payload {
     /// Returns the payload as a JSON value that can be changed; the bytes are made anew from it later.
     ///
     /// # Errors
-    /// [`NotJson`] if the bytes are not one JSON document.
-    pub fn value_mut(&mut self) -> Result<&mut Value, NotJson> {
-        self.shared_value()?;
+    /// [`NotChangeable`] if the bytes are not one JSON document, or one that a value cannot hold whole.
+    pub fn value_mut(&mut self) -> Result<&mut Value, NotChangeable> {
+        let value = self.shared_value()?.clone();
+        if let Some(bytes) = &self.bytes
+            && let Some(pointer) = lossless::key_twice(bytes, &value)
+        {
+            return Err(NotChangeable::KeyTwice { pointer });
+        }
+        drop(value);
         self.bytes = None;
         Ok(Arc::make_mut(
             self.value.get_or_insert_with(|| Arc::new(Value::Null)),
@@ -63,7 +87,7 @@ impl Payload {
     fn shared_value(&mut self) -> Result<&Arc<Value>, NotJson> {
         if self.value.is_none() {
             let bytes = self.bytes.as_deref().unwrap_or_default();
-            self.value = Some(Arc::new(serde_json::from_slice(bytes).map_err(NotJson)?));
+            self.value = Some(Arc::new(lossless::parse_json(bytes).map_err(NotJson)?));
         }
         Ok(self.value.get_or_insert_with(|| Arc::new(Value::Null)))
     }
@@ -138,8 +162,18 @@ mod tests {
         payload.value_mut().unwrap()["new"] = Value::Bool(true);
         assert_eq!(
             payload.bytes(),
-            r#"{"z":9007199254740993,"a":0.10,"big":123456789012345678901234567890,"e":1e+400,"new":true}"#
+            r#"{"z":9007199254740993,"a":0.10,"big":123456789012345678901234567890,"e":1E400,"new":true}"#
         );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_can_be_read_but_not_changed() {
+        let text = r#"{"a":1,"b":{"c":1,"c":2}}"#;
+        let mut payload = Payload::from(text);
+        assert_eq!(payload.value().unwrap()["b"]["c"], 2);
+        let error = payload.value_mut().unwrap_err();
+        assert!(error.to_string().contains("`/b/c`"), "{error}");
+        assert_eq!(payload.bytes(), text);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::{Lines, Malformed, step};
 
@@ -188,9 +188,9 @@ fn scalar(
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => match serde_json::from_str::<Number>(text) {
-            Ok(number) => Value::Number(number),
-            Err(_) => Value::from(text),
+        _ => match hermod_sdk::parse_number(text) {
+            Some(number) => Value::Number(number),
+            None => Value::from(text),
         },
     })
 }
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn values_numbers_and_lines_come_out_as_written() {
-        let text = "# head\na: 1\nb:\n  - 0.10\n  - {c/d: x, e: ~}\nf: 05\ng: 12345678901234567890123\nh: \"5\"\ni: yes\n";
+        let text = "# head\na: 1\nb:\n  - 0.10\n  - {c/d: x, e: ~}\nf: 05\ng: 12345678901234567890123\nh: \"5\"\ni: yes\nj: 1E400\n";
         let (value, lines) = parse(text).unwrap();
         assert_eq!(
             value.to_string(),
-            r#"{"a":1,"b":[0.10,{"c/d":"x","e":null}],"f":"05","g":12345678901234567890123,"h":"5","i":"yes"}"#
+            r#"{"a":1,"b":[0.10,{"c/d":"x","e":null}],"f":"05","g":12345678901234567890123,"h":"5","i":"yes","j":1E400}"#
         );
         for (pointer, line) in [
             ("/a", 2),

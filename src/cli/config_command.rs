@@ -35,7 +35,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         Ok(_) => Ok(Exit::Done),
         Err(faults) => {
             let failure = Failure::new(Code::Configuration, Code::Configuration.title());
-            Err(failure.with_details(faults.0))
+            Err(failure.with_details(faults.found))
         }
     }
 }

@@ -49,24 +49,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(kind) = &arguments.kind {
         connectors.retain(|connector| connector.spec.kind == kind);
         if connectors.is_empty() {
-            let known: Vec<_> = all().iter().map(|connector| connector.spec.kind).collect();
-            let message = format!(
-                "there is no connector `{kind}`; known are `{}`",
-                known.join("`, `")
-            );
-            return Err(Failure::new(Code::Configuration, message));
+            return Err(unknown(kind));
         }
     }
     if arguments.markdown {
         connectors.iter().for_each(print_markdown);
     } else if arguments.output.output == Form::Json {
-        output::json(&connectors);
+        output::json(&connectors.iter().map(Connector::value).collect::<Vec<_>>());
     } else if arguments.kind.is_some() {
         connectors.iter().for_each(print_one);
     } else {
         print_table(&connectors);
     }
     Ok(Exit::Done)
+}
+
+fn unknown(kind: &str) -> Failure {
+    let mut known: Vec<_> = all().iter().map(|connector| connector.spec.kind).collect();
+    known.sort_unstable();
+    known.dedup();
+    let meant = hermod_engine::nearest(kind, known.iter().copied())
+        .map_or_else(String::new, |near| format!("; `{near}` may be meant"));
+    let known = known.join("`, `");
+    let message = format!("there is no connector `{kind}`{meant}; there are `{known}`");
+    Failure::new(Code::Configuration, message)
+        .with_hint("`hermod connectors` lists all, `hermod connectors KIND` shows what one takes")
 }
 
 fn all() -> Vec<Connector> {
@@ -101,6 +108,20 @@ impl Connector {
             words.push("experimental".to_owned());
         }
         words.join(", ")
+    }
+
+    /// Returns it as JSON, without what does not apply to its side.
+    fn value(&self) -> Value {
+        let mut value = json!(self);
+        let foreign: &[&str] = if self.side == "sink" {
+            &["rereadable"]
+        } else {
+            &["confirms", "repeats", "partial"]
+        };
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|name, _| !foreign.contains(&name.as_str()));
+        }
+        value
     }
 
     /// Returns the entry as it stands in a document.

@@ -175,6 +175,10 @@ fn print(order: &Order, answer: &Value) -> Result<(), Failure> {
 }
 
 fn print_list(list: &dead_letters::List) {
+    let Some(workflow) = &list.workflow else {
+        output::line("no workflow has dead letters");
+        return;
+    };
     let rows: Vec<_> = list
         .letters
         .iter()
@@ -197,10 +201,7 @@ fn print_list(list: &dead_letters::List) {
         ],
         &rows,
     );
-    output::line(format!(
-        "{} open in workflow `{}`",
-        list.open, list.workflow
-    ));
+    output::line(format!("{} open in workflow `{workflow}`", list.open));
     if let Some(next) = list.next {
         output::line(format!("there are more: --from {next}"));
     }

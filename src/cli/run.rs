@@ -9,7 +9,7 @@ use hermod_engine::WorkflowPlan;
 use crate::{
     bundle::{self, Severity},
     config::Config,
-    failure::{Exit, Failure},
+    failure::{Detail, Exit, Failure},
     node::{self, Until},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn plans(files: &[PathBuf]) -> Result<Vec<WorkflowPlan>, Failure> {
             .findings
             .iter()
             .filter(|f| f.severity == Severity::Error);
-        let errors = errors.map(ToString::to_string).collect();
+        let errors = errors.map(Detail::from).collect();
         return Err(Failure::new(Code::Document, Code::Document.title()).with_details(errors));
     }
     for finding in &checks.findings {

@@ -73,7 +73,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
     let message = format!("data log `{}` is damaged", directory.display());
-    let details = found.iter().map(damage::text).collect();
+    let details = found.iter().map(damage::detail).collect();
     Err(Failure::new(Code::LogDamaged, message).with_details(details))
 }
 
@@ -168,11 +168,9 @@ fn print_streams(found: &Inspection) {
                 stream.first.0.to_string(),
                 stream.next.0.to_string(),
                 stream.records.to_string(),
-                if stream.bytes == 0 {
-                    "–".to_owned()
-                } else {
-                    stream.bytes.to_string()
-                },
+                stream
+                    .bytes
+                    .map_or_else(|| "–".to_owned(), |bytes| bytes.to_string()),
             ]
         })
         .collect();
@@ -188,8 +186,9 @@ fn inspection_json(found: &Inspection) -> Value {
             json!({
                 "number": segment.number,
                 "bytes": segment.bytes,
-                "table_bytes": segment.table_bytes,
-                "first_batch": segment.first_batch,
+                // A header that cannot be read tells neither.
+                "table_bytes": segment.readable.then_some(segment.table_bytes),
+                "first_batch": segment.readable.then_some(segment.first_batch),
                 "readable": segment.readable,
                 "table_readable": segment.table_readable,
             })

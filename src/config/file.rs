@@ -16,9 +16,7 @@ pub(super) fn read(named: Option<&Path>, faults: &mut Faults) -> Values {
         Ok(text) => parse(&path.display().to_string(), &text, faults),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Values::new(),
         Err(error) => {
-            faults
-                .0
-                .push(format!("{}: cannot be read: {error}", path.display()));
+            faults.push(format!("{}: cannot be read: {error}", path.display()));
             Values::new()
         }
     }
@@ -30,11 +28,9 @@ pub(super) fn parse(file: &str, text: &str, faults: &mut Faults) -> Values {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let line = error.span().map_or(1, |span| line_at(text, span.start));
-        faults
-            .0
-            .push(format!("{file}:{line}: is not TOML: {}", error.message()));
+        faults.push(format!("{file}:{line}: is not TOML: {}", error.message()));
     }
-    if !faults.0.is_empty() {
+    if !faults.found.is_empty() {
         return values;
     }
     for (name, value) in table.get_ref() {
@@ -43,16 +39,15 @@ pub(super) fn parse(file: &str, text: &str, faults: &mut Faults) -> Values {
         let Some(key) = KEYS.iter().find(|key| key.name == name.as_ref()) else {
             let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
             let known = known.join("`, `");
-            faults.0.push(format!(
-                "{place}: unknown key `{name}`; known are `{known}`"
-            ));
+            let fault = format!("{place}: unknown key `{name}`; known are `{known}`");
+            faults.push_at(name, fault);
             continue;
         };
         if let Some(text) = plain(value.get_ref()) {
             values.insert(key.name, (text, place));
         } else {
             let fault = "must be text, a number, a boolean or a list of text";
-            faults.0.push(format!("{place}: `{name}` {fault}"));
+            faults.push_at(name, format!("{place}: `{name}` {fault}"));
         }
     }
     values

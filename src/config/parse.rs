@@ -58,20 +58,10 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let fault = || "a time with its unit is needed, such as 250ms, 30s, 5m or 1h".to_owned();
-    let (digits, unit) = split(text);
-    let number: u64 = digits.parse().map_err(|_| fault())?;
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(fault()),
-    };
-    number
-        .checked_mul(factor)
-        .map(Duration::from_millis)
-        .ok_or_else(fault)
+    hermod_sdk::parse_duration(text).ok_or_else(|| {
+        "a time with its unit is needed, such as 250ms, 30s, 1m30s or 1h; the larger unit first"
+            .to_owned()
+    })
 }
 
 /// With less, a batch of messages would hardly fit into a segment, which takes an eighth of it.

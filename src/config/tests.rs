@@ -67,19 +67,18 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 fn unknown_keys_and_broken_files_are_faults_with_their_line() {
     let mut faults = Faults::default();
     file::parse("h.toml", "port = 1\nprot = 2\n[table]\n", &mut faults);
-    assert_eq!(faults.0.len(), 2, "{faults:?}");
-    assert!(
-        faults
-            .0
-            .iter()
-            .any(|f| f.starts_with("h.toml:2: unknown key `prot`; known are "))
-    );
+    assert_eq!(faults.found.len(), 2, "{faults:?}");
+    assert!(faults.found.iter().any(|f| {
+        f.text
+            .starts_with("h.toml:2: unknown key `prot`; known are ")
+    }));
     let mut faults = Faults::default();
     file::parse("h.toml", "port = 1\nlisten = \n", &mut faults);
     assert!(
-        faults.0[0].starts_with("h.toml:2: is not TOML"),
+        faults.found[0].text.starts_with("h.toml:2: is not TOML"),
         "{faults:?}"
     );
+    assert_eq!(faults.found[0].value["pointer"], "");
     assert!(gather(&[], &[], Some(Path::new("/nowhere/h.toml"))).is_err());
     assert!(gather(&[], &[(FILE_VARIABLE, "/nowhere/h.toml")], None).is_err());
 }
@@ -93,17 +92,36 @@ fn every_value_at_fault_is_named_at_once() {
         ("sync", "0s"),
     ];
     let faults = Config::new(&gather(&flags, &[], None).unwrap()).unwrap_err();
-    assert_eq!(faults.0.len(), 4, "{faults:?}");
+    assert_eq!(faults.found.len(), 4, "{faults:?}");
     assert!(
-        faults.0[0].contains("`listen` = `localhost:80` (flag --listen)"),
+        faults.found[0]
+            .text
+            .contains("`listen` = `localhost:80` (flag --listen)"),
         "{faults:?}"
     );
+}
+
+#[test]
+fn faults_know_where_they_stand_and_how_logs_are_written() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "log_format = \"text\"\n\"a/b\" = 1").unwrap();
+    let faults = gather(&[], &[], Some(file.path())).unwrap_err();
+    assert_eq!(faults.log_format, LogFormat::Text);
+    assert_eq!(faults.found[0].value["pointer"], "/a~1b");
+    let faults = gather(&[("log_format", "json")], &[], Some(file.path())).unwrap_err();
+    assert_eq!(faults.log_format, LogFormat::Json);
+    let flags = [("log_format", "text"), ("port", "x")];
+    let faults = Config::new(&gather(&flags, &[], None).unwrap()).unwrap_err();
+    assert_eq!(faults.log_format, LogFormat::Text);
+    assert_eq!(faults.found[0].value["pointer"], "/port");
 }
 
 #[test]
 fn values_have_units() {
     assert_eq!(parse::duration("250ms"), Ok(Duration::from_millis(250)));
     assert_eq!(parse::duration("2 m"), Ok(Duration::from_mins(2)));
+    assert_eq!(parse::duration("1m30s"), Ok(Duration::from_secs(90)));
+    assert!(parse::duration("30s1m").is_err());
     assert_eq!(parse::quota("20GiB"), Ok(Some(20 << 30)));
     assert_eq!(parse::quota("0"), Ok(None));
     assert_eq!(parse::quota("16MiB"), Ok(Some(16 << 20)));

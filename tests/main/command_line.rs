@@ -90,6 +90,46 @@ fn a_valid_document_passes_with_its_warnings() {
 }
 
 #[test]
+fn forms_that_the_original_exports_are_taken_with_a_warning_for_what_is_dropped() {
+    let mut document = webhook_to_file();
+    document["sources"][0]["config"]["secret"] = json!("");
+    document["sources"][0]["state"] = json!({"last": "1"});
+    document["workflow"]["nodes"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"id": "n", "type": "note"}));
+    document["sinks"][0] = json!({"id": "file", "type": "http", "config": {
+        "url": "http://127.0.0.1:1/", "headers": "X-Tenant:blue,Authorization:Bearer a:b",
+    }});
+    let directory = directory_with(&document);
+    let arguments = ["validate", "w.json", "--output", "json"];
+    let report = run_json(directory.path(), &arguments);
+    let warnings = report["warnings"].as_array().unwrap();
+    let pointers: Vec<_> = warnings
+        .iter()
+        .map(|w| w["pointer"].as_str().unwrap())
+        .collect();
+    for pointer in ["/sources/0/config", "/sources/0/state", "/workflow/nodes/0"] {
+        assert!(pointers.contains(&pointer), "{pointer} in {pointers:?}");
+    }
+    assert!(
+        report.to_string().contains("anybody who reaches it"),
+        "an open webhook is named"
+    );
+
+    document["sinks"][0]["config"]["headers"] = json!("X-Tenant:blue,hunter2");
+    write(directory.path(), "w.json", &document);
+    let output = run(directory.path(), &["validate", "w.json"]);
+    let lines = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{lines}");
+    assert!(
+        lines.contains("/sinks/0/config/headers: part 2 "),
+        "{lines}"
+    );
+    assert!(!lines.contains("hunter2"), "{lines}");
+}
+
+#[test]
 fn an_invalid_document_stops_the_start_with_all_errors_of_all_files() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["a.json", "b.json"] {
@@ -193,6 +233,72 @@ fn unknown_keys_and_bad_values_are_errors() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// Reads the only line of standard error.
+fn only_line(output: &std::process::Output) -> serde_json::Value {
+    let errors = text(&output.stderr);
+    let mut lines = errors.lines();
+    let line = lines.next().expect("a line");
+    assert_eq!(lines.next(), None, "{errors}");
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn a_node_that_cannot_start_says_so_in_one_line_of_json_where_its_log_is_json() {
+    let directory = directory_with(&generator_to_file(1));
+    let directory = directory.path();
+    fs::write(directory.join("hermod.toml"), "port = 99999\n").unwrap();
+    for arguments in [&["run", "w.json"][..], &["--mode=standalone"]] {
+        let output = run(directory, arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let line = only_line(&output);
+        assert_eq!(
+            (&line["level"], &line["code"]),
+            (&json!("ERROR"), &json!("HMD-0001"))
+        );
+        assert_eq!(line["message"], "configuration is not valid");
+        assert_eq!(line["pointer"], "/port");
+        assert!(
+            line["hint"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+        let detail = line["details"][0]["message"].as_str().unwrap();
+        assert!(detail.contains("hermod.toml:1"), "{line}");
+    }
+    // Where the file cannot be used at all, and the log is filtered.
+    fs::write(directory.join("hermod.toml"), "prot = 1\nlog = \"off\"\n").unwrap();
+    assert_eq!(
+        only_line(&run(directory, &["run", "w.json"]))["pointer"],
+        "/prot"
+    );
+    fs::write(directory.join("hermod.toml"), "log = \"off\"\n").unwrap();
+    assert_eq!(
+        only_line(&run(directory, &["--mode=api"]))["code"],
+        "HMD-0008"
+    );
+    let mut document = generator_to_file(1);
+    document["sources"][0]["config"]["colour"] = json!("red");
+    write(directory, "w.json", &document);
+    let line = only_line(&run(directory, &["run", "w.json"]));
+    let detail = &line["details"][0];
+    assert_eq!(line["pointer"], "/sources/0/config/colour");
+    assert_eq!(
+        (&detail["file"], &detail["line"]),
+        (&json!("w.json"), &json!(1))
+    );
+
+    // A log for people, and a command that is no node, report as text.
+    fs::write(directory.join("hermod.toml"), "port = 99999\n").unwrap();
+    for arguments in [
+        &["run", "w.json", "--log-format", "text"][..],
+        &["dlq", "list"],
+    ] {
+        let output = run(directory, arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(errors.starts_with("error HMD-0001: "), "{errors}");
+    }
+}
+
 #[test]
 fn connectors_are_listed_with_schema_and_example() {
     let directory = tempfile::tempdir().unwrap();
@@ -212,7 +318,24 @@ fn connectors_are_listed_with_schema_and_example() {
     for connector in file.as_array().unwrap() {
         assert!(connector["schema"]["properties"].is_object(), "{connector}");
         assert!(connector["example"].is_object(), "{connector}");
+        let is_sink = connector["side"] == "sink";
+        for (key, of_sinks) in [
+            ("confirms", true),
+            ("repeats", true),
+            ("partial", true),
+            ("rereadable", false),
+        ] {
+            assert_eq!(connector.get(key).is_some(), of_sinks == is_sink, "{key}");
+        }
     }
+    let output = run(directory.path(), &["connectors", "wehbook"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        errors.contains("`webhook` may be meant")
+            && errors.contains("to do: `hermod connectors` lists all"),
+        "{errors}"
+    );
     for arguments in [
         &["connectors"][..],
         &["connectors", "file"],

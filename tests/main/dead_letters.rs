@@ -177,6 +177,10 @@ fn a_workflow_must_be_named_where_there_are_several() {
         errors.contains("HMD-0014") && errors.contains("`one`, `two`"),
         "{errors}"
     );
+    assert!(
+        errors.contains("`hermod dlq list --workflow one`"),
+        "the command to type: {errors}"
+    );
     let named = [LIST, &["--workflow", "two"]].concat();
     wait_for("a dead letter", || {
         (run_json(directory, &named)["open"] == 1).then_some(())
@@ -188,6 +192,28 @@ fn a_workflow_must_be_named_where_there_are_several() {
     let unknown = run(directory, &[LIST, &["--workflow", "three"]].concat());
     assert_eq!(unknown.status.code(), Some(2));
     node.stop();
+}
+
+#[test]
+fn where_no_workflow_has_dead_letters_the_list_is_empty_and_the_rest_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    std::fs::create_dir(directory.join("workflows")).unwrap();
+    let node = Node::start(directory, &["--mode=standalone"]);
+    let check = || {
+        let empty =
+            json!({"workflow": null, "open": 0, "letters": [], "next": null, "damaged": []});
+        assert_eq!(run_json(directory, LIST), empty);
+        let table = run(directory, &["dlq", "list"]);
+        assert_eq!(table.status.code(), Some(0));
+        assert_eq!(text(&table.stdout), "no workflow has dead letters\n");
+        let show = run(directory, &["dlq", "show", "0"]);
+        assert_eq!(show.status.code(), Some(2));
+        assert!(text(&show.stderr).contains("HMD-0014"));
+    };
+    check();
+    node.stop();
+    check();
 }
 
 #[test]
@@ -213,4 +239,43 @@ fn a_deep_data_directory_is_reached_too() {
     let list = run_json(directory.path(), &[LIST, &["--data-dir", &deep]].concat());
     assert_eq!(list["open"], 0);
     node.stop();
+}
+
+#[test]
+fn i3_a_mapping_carries_numbers_as_written_and_drops_no_key_that_stands_twice() {
+    let mut document = webhook_to_file();
+    document["workflow"]["nodes"] = json!([
+        {"id": "in", "type": "source", "ref_id": "hook"},
+        {"id": "map", "type": "mapping", "config": {"fields": {"set": "NUMBER"}}},
+        {"id": "out", "type": "sink", "ref_id": "file"},
+    ]);
+    document["workflow"]["edges"] = json!([
+        {"id": "a", "source_id": "in", "target_id": "map"},
+        {"id": "b", "source_id": "map", "target_id": "out"},
+    ]);
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let text = document.to_string().replace("\"NUMBER\"", "1e400");
+    std::fs::write(directory.join("w.json"), text).unwrap();
+    for round in 0..2 {
+        let node = Node::run(directory, "w.json");
+        let twice = br#"{"a": {"k": 1, "k": 2}}"#;
+        assert_eq!(post(node.address, "in", twice).status, 200);
+        let exact = br#"{"n": 2E5, "m": 0.10}"#;
+        assert_eq!(post(node.address, "in", exact).status, 200);
+        wait_for_open(directory, round + 1);
+        let out = directory.join("out.ndjson");
+        wait_for("the mapped messages", || {
+            (lines(&out).len() == round + 1).then_some(())
+        });
+        assert_eq!(lines(&out)[round], r#"{"n":2E5,"m":0.10,"set":1e400}"#);
+        node.stop();
+    }
+    let list = run_json(directory, LIST);
+    let letter = &list["letters"][0];
+    assert_eq!(letter["at"], "node map");
+    assert!(
+        letter["reason"].as_str().unwrap().contains("`/a/k`"),
+        "{letter}"
+    );
 }

@@ -3,7 +3,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    documents::{directory_with, generator_to_file, webhook_to_file},
+    documents::{directory_with, generator_to_file, lines, webhook_to_file},
     http::post,
     process::{Node, run, run_json, text},
 };
@@ -72,9 +72,11 @@ fn i6_damage_is_named_by_verify_and_by_the_next_start() {
             .unwrap()
     };
     assert_eq!(stream(&inspected)["records"], 20);
+    assert_eq!(stream(&inspected)["bytes"], json!(null), "nobody counted");
     let verified = run_json(directory.path(), &["wal", "verify", "--output", "json"]);
     assert_eq!(verified["healthy"], true);
     assert_eq!(stream(&verified)["records"], 20);
+    assert!(stream(&verified)["bytes"].as_u64().unwrap() > 20 * 9);
 
     let segment = damage_payload(directory.path(), "payload-7");
     let output = run(directory.path(), &["wal", "verify", "--output", "json"]);
@@ -96,6 +98,40 @@ fn i6_damage_is_named_by_verify_and_by_the_next_start() {
         run(directory.path(), &["wal", "inspect"]).status.code(),
         Some(1)
     );
+}
+
+#[test]
+fn i6_damage_to_the_first_copy_of_a_header_is_found_and_the_node_goes_on_with_the_other() {
+    let directory = directory_with(&webhook_to_file());
+    let directory = directory.path();
+    let node = Node::run(directory, "w.json");
+    assert_eq!(post(node.address, "in", b"before").status, 200);
+    node.stop();
+    let path = directory.join("data/log/segment-0000000000000001.wal");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[24] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let output = run(directory, &["wal", "verify", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let verified: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verified["healthy"], false);
+    let damage = json!([{
+        "segment": 1, "offset": 24, "bytes": 1, "part": "header copy", "lost": [],
+        "text": "segment 1: header copy at offset 24, 1 bytes; the other copy was read; no record is lost",
+    }]);
+    assert_eq!(verified["damage"], damage);
+    assert!(text(&output.stderr).contains("HMD-0012"));
+
+    let node = Node::run(directory, "w.json");
+    let logged =
+        node.wait_for_log("a segment's header was read from its other copy; nothing is lost");
+    assert_eq!(
+        (&logged["segment"], &logged["offset"]),
+        (&json!(1), &json!(24))
+    );
+    assert_eq!(post(node.address, "in", b"behind").status, 200);
+    node.stop();
+    assert_eq!(lines(&directory.join("out.ndjson")), ["before", "behind"]);
 }
 
 /// Flips a bit of a payload in the log's newest segment, and returns the segment's number.

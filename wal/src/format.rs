@@ -209,6 +209,17 @@ impl Header {
         }
     }
 
+    /// Tells where the header or its copy differs from this header, which was read from the other: offset and bytes.
+    pub(crate) fn differing(&self, start: &[u8]) -> Option<(u64, u64)> {
+        let whole = self.encode();
+        [0, COPY_OFFSET].into_iter().find_map(|offset| {
+            let differs = |at: &usize| start.get(offset + at) != whole.get(*at);
+            let first = (0..HEADER_BYTES).find(differs)?;
+            let last = (first..HEADER_BYTES).rfind(differs)?;
+            Some(((offset + first) as u64, (last - first + 1) as u64))
+        })
+    }
+
     fn decode(bytes: &[u8]) -> Found {
         if bytes[..8] != MAGIC {
             return Found::Damaged;

@@ -34,7 +34,7 @@ pub struct Inspection {
     pub streams: Vec<StreamTotal>,
     /// Registers: name and bytes of the value.
     pub registers: Vec<(String, usize)>,
-    /// Damage met on the way. Only the newest segment is read.
+    /// Damage met on the way. Of all segments but the newest only the headers are read.
     pub damage: Vec<Damage>,
 }
 
@@ -68,8 +68,8 @@ pub struct StreamTotal {
     pub next: Seq,
     /// Records that are there. Inspecting: as many as there should be; verifying: found and whole.
     pub records: u64,
-    /// Bytes of those records with their headers; verifying only.
-    pub bytes: u64,
+    /// Bytes of those records with their headers; verifying only, `None` where nobody has counted.
+    pub bytes: Option<u64>,
 }
 
 /// What reading every byte of a log found.
@@ -109,9 +109,10 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<Inspection, OpenError> {
         listing => listing?,
     };
     let end = recover(disk, dir, &listing)?;
+    let mut damage = end.report.damage;
     let mut segments = Vec::new();
     for (number, bytes) in &listing.live {
-        segments.extend(segment_info(disk, dir, *number, *bytes)?);
+        segments.extend(segment_info(disk, dir, (*number, *bytes), &mut damage)?);
     }
     let streams = end.table.streams.iter().map(|(id, entry)| StreamTotal {
         id: *id,
@@ -119,7 +120,7 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<Inspection, OpenError> {
         first: entry.extent.first,
         next: entry.extent.next,
         records: entry.extent.next.0 - entry.extent.first.0,
-        bytes: 0,
+        bytes: None,
     });
     let registers = end.table.registers.iter();
     Ok(Inspection {
@@ -134,15 +135,15 @@ fn inspect_on(disk: &dyn Disk, dir: &Path) -> Result<Inspection, OpenError> {
         registers: registers
             .map(|(name, value)| (name.to_string(), value.len()))
             .collect(),
-        damage: end.report.damage,
+        damage,
     })
 }
 
 fn segment_info(
     disk: &dyn Disk,
     dir: &Path,
-    number: u64,
-    bytes: u64,
+    (number, bytes): (u64, u64),
+    damage: &mut Vec<Damage>,
 ) -> Result<Option<SegmentInfo>, OpenError> {
     let path = Name::Live(number).path(dir);
     let file = match disk.open(&path, Access::Read) {
@@ -151,6 +152,13 @@ fn segment_info(
         file => file.map_err(OpenError::io(&path))?,
     };
     let opening = read_opening(file.as_ref()).map_err(OpenError::io(&path))?;
+    damage.extend(opening.differing.map(|(offset, bytes)| Damage {
+        segment: number,
+        offset,
+        bytes,
+        part: Part::HeaderCopy,
+        lost: Vec::new(),
+    }));
     let mut info = SegmentInfo {
         number,
         bytes,
@@ -192,7 +200,8 @@ fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Verification, OpenError> {
     for stream in &mut inspection.streams {
         let extent = (stream.first, stream.next);
         let runs = check.totals.get(&stream.id);
-        (stream.records, stream.bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+        let (records, bytes) = runs.map_or((0, 0), |runs| total(runs, extent));
+        (stream.records, stream.bytes) = (records, Some(bytes));
     }
     let damage = check.replay.damage;
     Ok(Verification {
@@ -229,6 +238,11 @@ impl Check<'_> {
                 .note(number, (0, bytes), Part::Header, Vec::new());
             return Ok(());
         };
+        if let Some(extent) = opening.differing {
+            // I6: nothing is lost yet; one more fault in that place would lose the segment.
+            self.replay
+                .note(number, extent, Part::HeaderCopy, Vec::new());
+        }
         self.begin(at, &header, opening.table);
         let known_end = known_end(
             self.disk,

@@ -312,6 +312,14 @@ fn start(
     for (number, bytes) in &listing.live {
         ledger.live.insert(*number, Arc::new(Pin { bytes: *bytes }));
     }
+    if let Some((offset, bytes)) = last.as_ref().and_then(|last| last.differing) {
+        tracing::warn!(
+            segment = listing.live.keys().next_back(),
+            offset,
+            bytes,
+            "a segment's header was read from its other copy; nothing is lost"
+        );
+    }
     let met = report.damage.clone();
     let shared = Shared::new(
         options.dir.clone(),
@@ -325,8 +333,15 @@ fn start(
     for damage in &met {
         // I6: reported when it is met.
         shared.damaged(damage.segment, damage.offset);
-        tracing::error!(segment = damage.segment, offset = damage.offset, bytes = damage.bytes,
-            part = ?damage.part, lost = ?damage.lost, "damage in the log");
+        let lost: Vec<_> = damage.lost.iter().map(ToString::to_string).collect();
+        tracing::error!(
+            segment = damage.segment,
+            offset = damage.offset,
+            bytes = damage.bytes,
+            part = damage.part.as_str(),
+            lost = lost.join(", "),
+            "damage in the log"
+        );
     }
     let damaged = !met.is_empty();
     tidy(&shared, listing)?;

@@ -1,6 +1,7 @@
 //! Finds out what a directory holds: the state at the end of the log, torn tails and damage.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,12 +48,27 @@ pub struct Damage {
 pub enum Part {
     /// The header and its copy: nothing of the segment can be read.
     Header,
+    /// The header or its copy: the segment was read through the other, and lacks it from now on.
+    HeaderCopy,
     /// The table of streams and registers; it was recovered from the segment before.
     Table,
     /// Batches.
     Frames,
     /// The whole file is missing.
     File,
+}
+
+impl Part {
+    /// Returns the name that logs and tools give it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::HeaderCopy => "header copy",
+            Self::Table => "table",
+            Self::Frames => "batches",
+            Self::File => "file missing",
+        }
+    }
 }
 
 /// Records lost to damage.
@@ -66,6 +82,17 @@ pub struct Lost {
     pub from: Seq,
     /// First record behind them.
     pub to: Seq,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.to.0.saturating_sub(1);
+        write!(
+            f,
+            "stream `{}` records {} to {last}",
+            self.name, self.from.0
+        )
+    }
 }
 
 /// The files of a directory.
@@ -119,6 +146,8 @@ pub(crate) struct Last {
     /// Frames from here on are not known to have been synced.
     pub(crate) unsynced: u32,
     pub(crate) index: Index,
+    /// Where its header or the copy is damaged, if the other was read: offset and bytes.
+    pub(crate) differing: Option<(u64, u64)>,
 }
 
 /// One segment opened for replay.
@@ -197,6 +226,7 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, listing: &Listing) -> Result<
                 dirty_end: replayed.dirty_end,
                 unsynced: replayed.unsynced,
                 index: replayed.index,
+                differing: opened.opening.differing,
             });
         }
     }

@@ -97,6 +97,8 @@ pub(crate) struct Sealed {
 pub(crate) struct Opening {
     pub(crate) found: Found,
     pub(crate) table: Option<Table>,
+    /// Where the header or its copy is damaged, if the other was read: offset and bytes.
+    pub(crate) differing: Option<(u64, u64)>,
 }
 
 /// Reads header and table.
@@ -106,13 +108,22 @@ pub(crate) fn read_opening(file: &dyn File) -> io::Result<Opening> {
     start.truncate(read);
     let found = Header::find(&start);
     let Found::Header(header) = found else {
-        return Ok(Opening { found, table: None });
+        return Ok(Opening {
+            found,
+            table: None,
+            differing: None,
+        });
     };
+    let differing = header.differing(&start);
     let mut bytes = vec![0; header.table_bytes as usize];
     let read = file.read_at(&mut bytes, TABLE_OFFSET as u64)?;
     let whole = read == bytes.len() && header.seed().check(&bytes) == header.table_check;
     let table = if whole { Table::decode(&bytes) } else { None };
-    Ok(Opening { found, table })
+    Ok(Opening {
+        found,
+        table,
+        differing,
+    })
 }
 
 /// Where a new segment comes in the log.

@@ -2,7 +2,9 @@
 
 use crate::basics::{ALL, append, read_all, run};
 use crate::memory::{Memory, small};
-use hermod_wal::{Batch, Log, OpenError, Part, ReadError, Seq, Visibility};
+use hermod_wal::{
+    Batch, Damage, Log, OpenError, Options, Part, ReadError, Seq, Visibility, inspect, verify,
+};
 
 /// A log whose newest segment is small: two streams, a register, a trim.
 fn little() -> Memory {
@@ -239,6 +241,51 @@ fn i6_a_segment_without_header_or_file_is_named_and_the_rest_is_served() {
         assert!(lost > 10, "{damaged:?}");
         assert_eq!(damaged.len(), 1, "{damaged:?}");
         assert_eq!(served.len() as u64 + lost, count);
+    }
+}
+
+#[test]
+fn i6_damage_to_either_copy_of_a_header_is_named_and_costs_nothing() {
+    for (offset, bytes) in [(8, 1), (20, 13), (0, 64), (4096 + 56, 4)] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = || Options {
+            dir: dir.path().to_owned(),
+            ..small()
+        };
+        let log = Log::open(options()).unwrap();
+        let a = log.stream("a").unwrap();
+        for n in 0..200_u64 {
+            append(&log, a, &[&n.to_le_bytes().repeat(125)]);
+        }
+        log.close().unwrap();
+        drop(log);
+        let segments = inspect(dir.path()).unwrap().segments;
+        // An old segment and the newest.
+        for segment in [segments[1].number, segments.last().unwrap().number] {
+            let path = dir.path().join(format!("segment-{segment:016x}.wal"));
+            let sound = std::fs::read(&path).unwrap();
+            let mut content = sound.clone();
+            let extent = offset as usize..(offset + bytes) as usize;
+            content[extent].iter_mut().for_each(|byte| *byte ^= 0x41);
+            std::fs::write(&path, content).unwrap();
+            let named = [Damage {
+                segment,
+                offset,
+                bytes,
+                part: Part::HeaderCopy,
+                lost: Vec::new(),
+            }];
+            let verified = verify(dir.path()).unwrap();
+            assert_eq!(verified.damage, named);
+            assert!(!verified.healthy);
+            assert_eq!(verified.inspection.streams[0].records, 200);
+            assert_eq!(inspect(dir.path()).unwrap().damage, named);
+            let log = Log::open(options()).unwrap();
+            assert!(log.recovery().clean && log.recovery().damage.is_empty());
+            assert_eq!(survey(&log, "a"), ((0..200).collect(), Vec::new()));
+            log.close().unwrap();
+            std::fs::write(&path, sound).unwrap();
+        }
     }
 }
 

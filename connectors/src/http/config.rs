@@ -44,8 +44,8 @@ pub struct HttpSinkConfig {
     /// Method of the requests.
     #[serde(default)]
     pub method: HttpMethod,
-    /// Headers of every request. Their values are treated as secrets; `${env:NAME}` and `${file:PATH}` are
-    /// resolved when the sink is opened.
+    /// Headers of every request, an object or text `NAME:VALUE,NAME:VALUE`. Their values are treated as secrets;
+    /// `${env:NAME}` and `${file:PATH}` are resolved when the sink is opened.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     /// How messages are put into requests: `single` is one request per message, `ndjson` and `json_array` one

@@ -8,7 +8,7 @@ use super::{
     delivery::delivery,
     keys,
     report::Report,
-    section::{Section, escape},
+    section::{Section, escape, is_empty},
     spelling::nearest,
 };
 
@@ -53,12 +53,18 @@ pub(super) fn sources(
         .flatten()
     {
         let common = Common::read(&mut section, "source", &kinds, report);
+        let entry = common.as_ref().and_then(|common| {
+            let mut entries = catalog.sources.iter();
+            entries.find(|entry| entry.spec.kind == common.kind)
+        });
+        if entry.is_some_and(|entry| entry.push.is_some()) {
+            without_state(&mut section, report);
+        }
         section.judge(&keys::SOURCE, report);
-        let Some(common) = common else { continue };
-        let entry = catalog
-            .sources
-            .iter()
-            .find(|entry| entry.spec.kind == common.kind);
+        let Some(mut common) = common else { continue };
+        if let Some(entry) = entry {
+            without_empty_secrets(&mut common.config, &entry.schema());
+        }
         let config = Value::Object(common.config);
         let opener =
             entry.and_then(|entry| configured(entry.configure(&config), section.pointer(), report));
@@ -106,6 +112,7 @@ pub(super) fn sinks(
             .find(|entry| entry.spec.kind == common.kind);
         let factory = entry.and_then(|entry| {
             let complete = moved(&mut common.config, entry, &section, report);
+            without_empty_secrets(&mut common.config, &entry.schema());
             let config = Value::Object(common.config);
             let factory = configured(entry.configure(&config), section.pointer(), report);
             factory.filter(|_| complete)
@@ -119,6 +126,24 @@ pub(super) fn sinks(
         add(&mut found, "sink", common.id, &section, plan, report);
     }
     found
+}
+
+/// The original keeps a state for every source; where messages are pushed there is no position to take over.
+fn without_state(section: &mut Section<'_>, report: &mut Report) {
+    if section.value("state").is_some_and(|state| !is_empty(state)) {
+        let message = "`state` is dropped: a source that is pushed to has no position";
+        report.warn(section.at("state"), message);
+    }
+}
+
+/// Takes out secrets that were never filled in, as the original exports them; a required one is left to be named.
+fn without_empty_secrets(config: &mut Map<String, Value>, schema: &Value) {
+    let required = schema["required"].as_array();
+    config.retain(|key, value| {
+        let secret = schema["properties"][key]["x-secret"] == true;
+        let needed = required.is_some_and(|names| names.iter().any(|name| name == key));
+        !(secret && !needed && value.as_str() == Some(""))
+    });
 }
 
 fn add<T>(

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     keys,
+    notes::{self, Kept},
     report::Report,
     section::{Section, check_label},
 };
@@ -19,6 +20,21 @@ pub struct GraphDocument {
     pub nodes: Vec<NodeDocument>,
     /// The edges between them.
     pub edges: Vec<EdgeDocument>,
+}
+
+impl GraphDocument {
+    /// Reads a graph that was stored; numbers in what nodes are told keep their text, so that it equals what it was
+    /// made from.
+    pub(crate) fn from_stored(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut graph: Self = serde_json::from_slice(text)?;
+        let value = hermod_sdk::parse_json(text)?;
+        for (at, node) in graph.nodes.iter_mut().enumerate() {
+            if let Some(Value::Object(config)) = value.pointer(&format!("/nodes/{at}/config")) {
+                node.config.clone_from(config);
+            }
+        }
+        Ok(graph)
+    }
 }
 
 /// A node.
@@ -105,19 +121,13 @@ impl EdgeDocument {
 }
 
 /// The graph of a document as far as it has the form of one.
-pub(super) struct Drawn {
-    nodes: Vec<Option<NodeDocument>>,
-    edges: Vec<Option<EdgeDocument>>,
-}
+pub(super) struct Drawn(Kept);
 
 /// Reads `nodes` and `edges` of a workflow.
 pub(super) fn read(section: &mut Section<'_>, report: &mut Report) -> Option<Drawn> {
     let nodes = section.list("nodes", node, report);
     let edges = section.list("edges", edge, report);
-    Some(Drawn {
-        nodes: nodes?,
-        edges: edges?,
-    })
+    Some(Drawn(Kept::of(nodes?, edges?, report)))
 }
 
 impl Drawn {
@@ -126,29 +136,30 @@ impl Drawn {
         &'a self,
         kind: &'a str,
     ) -> impl Iterator<Item = (usize, &'a NodeDocument)> {
-        let nodes = self.nodes.iter().enumerate();
+        let nodes = self.0.nodes.iter().enumerate();
         nodes.filter_map(move |(at, node)| {
-            Some((at, node.as_ref().filter(|node| node.kind == kind)?))
+            let node = node.as_ref().filter(|node| node.kind == kind)?;
+            Some((self.0.place(at), node))
         })
     }
 
     /// Checks the graph as a whole, or its nodes alone where one of them or an edge cannot be read.
     pub(super) fn check(self, sinks: &[Text], report: &mut Report) -> Option<GraphDocument> {
-        let whole: Option<Vec<_>> = self.nodes.iter().cloned().collect();
-        let edges: Option<Vec<_>> = self.edges.into_iter().collect();
+        let kept = self.0;
+        let whole: Option<Vec<_>> = kept.nodes.iter().cloned().collect();
+        let edges: Option<Vec<_>> = kept.edges.iter().cloned().collect();
         let (Some(nodes), Some(edges)) = (whole, edges) else {
-            let part = graph::check_nodes(&self.nodes, sinks);
-            report.problems.add_below("/workflow", part);
+            kept.report(&graph::check_nodes(&kept.nodes, sinks), report);
             return None;
         };
         let document = GraphDocument { nodes, edges };
         match Graph::compile(&document, sinks) {
             Ok(compiled) => {
-                check_ways(&document, &compiled, report);
+                check_ways(&document, &compiled, &kept, report);
                 Some(graph::normal(&document))
             }
             Err(part) => {
-                report.problems.add_below("/workflow", part);
+                kept.report(&part, report);
                 None
             }
         }
@@ -156,10 +167,10 @@ impl Drawn {
 }
 
 /// Looks for what no message comes to, and for what leads nowhere.
-fn check_ways(document: &GraphDocument, compiled: &Graph, report: &mut Report) {
+fn check_ways(document: &GraphDocument, compiled: &Graph, kept: &Kept, report: &mut Report) {
     let nodes = document.nodes.iter().zip(compiled.reached());
     for (index, (node, reached)) in nodes.enumerate() {
-        let at = format!("/workflow/nodes/{index}");
+        let at = format!("/workflow/nodes/{}", kept.place(index));
         let (id, kind) = (&node.id, node.kind.as_str());
         match (reached, kind) {
             (false, "sink") => {
@@ -190,6 +201,16 @@ fn check_ways(document: &GraphDocument, compiled: &Graph, report: &mut Report) {
 }
 
 fn node(section: &mut Section<'_>, report: &mut Report) -> Option<NodeDocument> {
+    if section.value("type").and_then(Value::as_str) == Some(notes::KIND) {
+        // Whatever it says, it is dropped.
+        let id = section.text("id", report).unwrap_or_default();
+        return Some(NodeDocument {
+            id: id.to_owned(),
+            kind: notes::KIND.to_owned(),
+            ref_id: String::new(),
+            config: Map::new(),
+        });
+    }
     let id = section.required("id", report);
     if let Some(id) = id {
         check_label(id, &section.at("id"), report);

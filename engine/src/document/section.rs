@@ -100,7 +100,7 @@ impl<'a> Section<'a> {
         self.coerced(key, &schema, range, "a whole number", "", report)
     }
 
-    /// Reads a duration in milliseconds; text like `250ms` or `10s` is taken too.
+    /// Reads a duration in milliseconds; text like `250ms` or `1m30s` is taken too.
     pub(crate) fn duration_ms(
         &mut self,
         key: &'static str,
@@ -108,7 +108,7 @@ impl<'a> Section<'a> {
         report: &mut Report,
     ) -> Option<u64> {
         let schema = json!({"type": "integer", "x-unit": "ms"});
-        let what = "a duration like `250ms` or `10s`, or a number of milliseconds";
+        let what = "a duration like `250ms`, `10s` or `1m30s`, or a number of milliseconds";
         self.coerced(key, &schema, range, what, "ms", report)
     }
 
@@ -277,7 +277,7 @@ pub(super) fn check_label(id: &str, pointer: &str, report: &mut Report) {
 }
 
 /// Returns whether a value asks for nothing, as the original exports what was never filled in.
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(flag) => !flag,

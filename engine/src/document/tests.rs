@@ -228,6 +228,21 @@ fn settings_beside_config_and_texts_for_numbers_are_taken() {
 }
 
 #[test]
+fn durations_have_several_units_the_larger_first() {
+    let mut compound = bundle("fake");
+    compound["sinks"][0]["retry"] = json!({"interval": "1s500ms", "interval_max": "1m30s"});
+    let plan = check(&compound, &CATALOG).ok().unwrap().plan;
+    let retry = &plan.sinks[0].delivery.retry;
+    assert_eq!((retry.interval_ms, retry.interval_ms_max), (1500, 90_000));
+    compound["sinks"][0]["retry"] = json!({"interval_max": "30s1m"});
+    let text = problems(&compound).to_string();
+    assert!(
+        text.contains("/sinks/0/retry/interval_max: is not a duration"),
+        "{text}"
+    );
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_its_pointer() {
     let mut bundle = bundle("fake");
     bundle["workflow"]["colour"] = json!("red");
@@ -286,6 +301,58 @@ fn keys_of_the_original_are_kept_or_refused_and_never_dropped_silently() {
         assert_eq!(first.pointer, format!("/workflow/{key}"));
         assert!(first.message.contains("not built yet"), "{first}");
     }
+}
+
+#[test]
+fn notes_are_dropped_and_what_is_wrong_keeps_its_place_in_the_document() {
+    let note = json!({"id": "n0", "type": "note", "config": {"text": "x"}});
+    let mut noted = bundle("fake");
+    let nodes = noted["workflow"]["nodes"].as_array_mut().unwrap();
+    nodes.insert(0, note.clone());
+    nodes.insert(2, note);
+    let edges = noted["workflow"]["edges"].as_array_mut().unwrap();
+    edges.insert(0, json!({"id": "e0", "source_id": "n1", "target_id": "n0"}));
+    let checked = check(&noted, &CATALOG).ok().unwrap();
+    assert_eq!(
+        checked.plan.graph,
+        check(&bundle("fake"), &CATALOG).ok().unwrap().plan.graph
+    );
+    let pointers: Vec<_> = checked
+        .warnings
+        .iter()
+        .map(|w| w.pointer.as_str())
+        .collect();
+    assert_eq!(
+        pointers,
+        [
+            "/workflow/nodes/0",
+            "/workflow/nodes/2",
+            "/workflow/edges/0"
+        ]
+    );
+    let mut wrong = noted.clone();
+    wrong["workflow"]["nodes"][3]["ref_id"] = json!("gone");
+    wrong["workflow"]["nodes"][3]["config"] = json!({"sequential": true});
+    wrong["workflow"]["edges"][1]["target_id"] = json!("nowhere");
+    let text = problems(&wrong).to_string();
+    for pointer in [
+        "/workflow/nodes/3/ref_id: ",
+        "/workflow/nodes/3/config/sequential: ",
+        "/workflow/edges/1/target_id: ",
+    ] {
+        assert!(text.contains(pointer), "{pointer} in {text}");
+    }
+}
+
+#[test]
+fn a_state_is_dropped_where_there_is_no_position_and_refused_where_there_is_one() {
+    let mut pushed = bundle("webhook");
+    pushed["sources"][0]["state"] = json!({"last_id": "7"});
+    let warnings = check(&pushed, &CATALOG).ok().unwrap().warnings;
+    assert!(warnings.iter().any(|w| w.pointer == "/sources/0/state"));
+    let mut read = bundle("fake");
+    read["sources"][0]["state"] = json!({"last_id": "7"});
+    assert!(problems(&read).to_string().contains("/sources/0/state: "));
 }
 
 #[test]

@@ -323,7 +323,7 @@ fn numbers_binary_and_spacing_come_through_untouched() {
         json!({"fields": {"copy.of": "source.d", "gone": "source.nothing", "n2": "source.n"}}),
     );
     let out = evaluate(&graph, Message::new("m", payload), 1);
-    let expected = r#"{"n":9007199254740993,"d":0.10,"big":123456789012345678901234567890.5,"z":1e+400,"copy":{"of":0.10},"gone":null,"n2":9007199254740993}"#;
+    let expected = r#"{"n":9007199254740993,"d":0.10,"big":123456789012345678901234567890.5,"z":1e400,"copy":{"of":0.10},"gone":null,"n2":9007199254740993}"#;
     assert_eq!(out.to[0][0].payload.bytes(), expected);
 
     let binary: Vec<u8> = (0..=255).collect();
@@ -334,6 +334,29 @@ fn numbers_binary_and_spacing_come_through_untouched() {
         1,
     );
     assert_eq!(out.to[0][0].payload.bytes(), binary);
+}
+
+#[test]
+fn what_a_mapping_writes_is_spelled_as_in_the_document_also_once_it_was_stored() {
+    let config = hermod_sdk::parse_json(br#"{"fields": {"a": 1E400, "b": [2e0]}}"#).unwrap();
+    let nodes = [source(), node("x", "mapping", json!({})), sink("a")];
+    let mut drawn = document(&nodes, &[edge("in", "x"), edge("x", "a")]);
+    drawn.nodes[1].config = config.as_object().unwrap().clone();
+    let stored = normal(&drawn);
+    let text = serde_json::to_vec(&stored).unwrap();
+    let back = GraphDocument::from_stored(&text).unwrap();
+    assert_eq!(back, stored, "no new version at each start");
+    let graph = Graph::compile(&back, &[Text::from("a")]).unwrap();
+    let out = evaluate(&graph, Message::new("m", "{}"), 1);
+    assert_eq!(out.to[0][0].payload.bytes(), r#"{"a":1E400,"b":[2e0]}"#);
+}
+
+#[test]
+fn a_key_that_stands_twice_passes_what_only_reads_byte_for_byte() {
+    let payload = r#"{"k":1, "k":2, "n":1E5}"#;
+    let condition = json!({"field": "n", "operator": "=", "value": "100000"});
+    let out = evaluate(&through("filter", condition), Message::new("m", payload), 1);
+    assert_eq!(out.to[0][0].payload.bytes(), payload);
 }
 
 #[test]
@@ -368,6 +391,10 @@ fn i3_what_cannot_be_mapped_is_a_failure_and_never_passes_unmapped() {
             "payload is a single value and not a JSON object, so no field can be set",
         ),
         ("", "payload is not JSON (line 1, column 0)"),
+        (
+            r#"{"x":[{"k":1,"k":2}]}"#,
+            "payload's key `/x/0/k` stands twice in its object or cannot be kept, so no field can be changed",
+        ),
     ] {
         let out = evaluate(&graph, Message::new("m", payload), 1);
         assert_eq!((out.to[0].len(), &*out.failures[0].reason), (0, reason));

@@ -267,7 +267,7 @@ impl Evaluator {
             .collect();
         for entry in &entries {
             tracing::warn!(
-                workflow = %self.workflow, message = %entry.message.id, origin = ?entry.origin,
+                workflow = %self.workflow, message = %entry.message.id, origin = %entry.origin,
                 reason = %entry.reason, "message became a dead letter"
             );
             for sink in &entry.sinks {

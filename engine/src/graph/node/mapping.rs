@@ -171,8 +171,8 @@ impl Transform for Mapping {
             outputs.push(message);
             return Ok(());
         }
-        let not_json = |error: hermod_sdk::NotJson| TransformError::new(error.to_string());
-        let root = message.payload.value_mut().map_err(not_json)?;
+        let refused = |error: hermod_sdk::NotChangeable| TransformError::new(error.to_string());
+        let root = message.payload.value_mut().map_err(refused)?;
         if !root.is_object() {
             let what = match root {
                 Value::Array(_) => "a list",
