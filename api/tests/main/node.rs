@@ -180,6 +180,7 @@ pub(crate) fn stand(webhooks: impl IntoIterator<Item = (&'static str, Double)>) 
         webhooks: webhooks.into_iter().collect(),
         log: LogState::Open,
         engines: Engines {
+            probing: 0,
             running: 1,
             failed: 0,
         },
