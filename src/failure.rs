@@ -109,7 +109,9 @@ impl Failure {
             | Code::AddressUnusable
             | Code::Mode
             | Code::NoSuchWorkflow
-            | Code::PathTaken => Exit::Unusable,
+            | Code::PathTaken
+            | Code::Invalid
+            | Code::NoSuchObject => Exit::Unusable,
             _ => Exit::Failed,
         }
     }
