@@ -84,10 +84,8 @@ impl Probes {
     {
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
         loop {
-            let result = tokio::select! {
-                result = limited(probe()) => result,
-                () = asked(self.drain.clone()) => return false,
-            };
+            // A stop that comes meanwhile waits for the answer: a sink that is there gets what is in hand.
+            let result = limited(probe()).await;
             let done = result.is_ok();
             self.note(who, result);
             if done {
