@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use hermod_sdk::Secret;
 use serde::Serialize;
 
 use crate::failure::Detail;
@@ -198,7 +199,26 @@ pub(crate) enum Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) mode: String,
-    pub(crate) workflows: PathBuf,
+    pub(crate) workflows: Option<PathBuf>,
+    pub(crate) node_name: String,
+    pub(crate) cluster_listen: Option<String>,
+    pub(crate) cluster_address: Option<String>,
+    pub(crate) cluster_secret_file: Option<PathBuf>,
+    pub(crate) peers: Vec<(String, String)>,
+    pub(crate) join: Option<String>,
+    pub(crate) db_type: String,
+    pub(crate) db_conn: String,
+    pub(crate) sqlite_busy_timeout: Duration,
+    pub(crate) store_key: Option<Secret>,
+    pub(crate) worker_guid: Option<String>,
+    pub(crate) worker_id: Option<u64>,
+    pub(crate) total_workers: Option<u64>,
+    pub(crate) worker_port: u16,
+    pub(crate) lease_ttl: Duration,
+    pub(crate) ready_leases_required: bool,
+    pub(crate) cors_allow_origins: Vec<String>,
+    pub(crate) hsts_enable: bool,
+    pub(crate) worker_reg_token: Option<Secret>,
     pub(crate) listen: IpAddr,
     pub(crate) port: u16,
     pub(crate) connections_max: usize,
@@ -225,7 +245,26 @@ impl Config {
         };
         let config = Self {
             mode: read.value("mode", parse::text),
-            workflows: read.value("workflows", parse::path),
+            workflows: read.value("workflows", parse::directory),
+            node_name: read.value("node_name", parse::node_name),
+            cluster_listen: read.value("cluster_listen", parse::optional_endpoint),
+            cluster_address: read.value("cluster_address", parse::optional_endpoint),
+            cluster_secret_file: read.value("cluster_secret_file", parse::optional_path),
+            peers: read.value("peers", parse::peers),
+            join: read.value("join", parse::optional_endpoint),
+            db_type: read.value("db_type", parse::text),
+            db_conn: read.value("db_conn", parse::text),
+            sqlite_busy_timeout: read.value("sqlite_busy_timeout_ms", parse::milliseconds),
+            store_key: read.value("store_key", parse::optional_secret),
+            worker_guid: read.value("worker_guid", parse::optional_text),
+            worker_id: read.value("worker_id", parse::optional_number),
+            total_workers: read.value("total_workers", parse::optional_number),
+            worker_port: read.value("worker_port", parse::number),
+            lease_ttl: read.value("lease_ttl", parse::lease_ttl),
+            ready_leases_required: read.value("ready_leases_required", parse::switch),
+            cors_allow_origins: read.value("cors_allow_origins", parse::list),
+            hsts_enable: read.value("hsts_enable", parse::switch),
+            worker_reg_token: read.value("worker_reg_token", parse::optional_secret),
             listen: read.value("listen", parse::address),
             port: read.value("port", parse::number),
             connections_max: read.value("connections_max", parse::count),
@@ -243,6 +282,20 @@ impl Config {
         }
         faults.log_format = config.log_format;
         Err(faults)
+    }
+}
+
+impl Config {
+    /// Returns the name of this node: as it was given, or the host's.
+    pub(crate) fn node_name(&self) -> String {
+        if !self.node_name.is_empty() {
+            return self.node_name.clone();
+        }
+        let system = rustix::system::uname();
+        let host = system.nodename().to_string_lossy();
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name: String = host.chars().filter(|c| fits(*c)).take(63).collect();
+        if name.is_empty() { "node".to_owned() } else { name }
     }
 }
 

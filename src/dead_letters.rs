@@ -238,7 +238,7 @@ fn find(log: &Log, engine: Option<&Engine>, request: &Request) -> Result<Option<
 }
 
 /// Walks dead letters in order, past records that cannot be read.
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     letters: &'a DeadLetters,
     next: u64,
     end: u64,
@@ -246,7 +246,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(letters: &'a DeadLetters, from: u64) -> Self {
+    pub(crate) fn new(letters: &'a DeadLetters, from: u64) -> Self {
         let (first, end) = letters.bounds();
         Self {
             letters,
@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the next ones, up to a limit; empty at the end.
-    fn read(&mut self, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
+    pub(crate) fn read(&mut self, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
         while self.next < self.end {
             let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
             match self.letters.list(self.next, limit.min(left).max(1)) {

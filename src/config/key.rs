@@ -50,21 +50,164 @@ const fn key(
     }
 }
 
+const fn secret(
+    name: &'static str,
+    value: &'static str,
+    scope: Scope,
+    summary: &'static str,
+) -> Key {
+    Key {
+        secret: true,
+        ..key(name, value, "", scope, summary)
+    }
+}
+
 /// Every key, in the order of help and documentation.
 pub(crate) static KEYS: &[Key] = &[
     key(
         "mode",
         "MODE",
-        "",
+        "api",
         Scope::Node,
-        "What this process is; `standalone` runs everything in one process",
+        "What this process is: `api` keeps workflows and runs none, `worker` runs them, `standalone` does both",
     ),
     key(
         "workflows",
         "DIR",
-        "workflows",
+        "",
         Scope::Node,
-        "Directory whose workflow documents (*.json, *.yaml, *.yml) are run",
+        "Directory whose workflow documents (*.json, *.yaml, *.yml) are brought into the store and run; `workflows`, if it is there",
+    ),
+    key(
+        "node_name",
+        "NAME",
+        "",
+        Scope::Node,
+        "Name of this node in its cluster; the host's name without one",
+    ),
+    key(
+        "cluster_listen",
+        "ADDRESS",
+        "",
+        Scope::Node,
+        "Address and port where other nodes reach this one, under mutual TLS; without one there are no other nodes",
+    ),
+    key(
+        "cluster_address",
+        "ADDRESS",
+        "",
+        Scope::Node,
+        "The same as other nodes see it, where they see another one",
+    ),
+    key(
+        "cluster_secret_file",
+        "FILE",
+        "",
+        Scope::Node,
+        "File with the secret that all nodes of the cluster share, at least 16 bytes",
+    ),
+    key(
+        "peers",
+        "LIST",
+        "",
+        Scope::Node,
+        "All nodes that start a new cluster together, as name=host:port with commas between, this one among them",
+    ),
+    key(
+        "join",
+        "ADDRESS",
+        "",
+        Scope::Node,
+        "Address and port of a node of the cluster that this one is to join",
+    ),
+    key(
+        "db_type",
+        "TYPE",
+        "raft",
+        Scope::Node,
+        "Metadata store: `raft` needs no database, `sqlite` is a file",
+    ),
+    key(
+        "db_conn",
+        "CONN",
+        "",
+        Scope::Node,
+        "Where the database is: for `sqlite` a path, hermod.db without one",
+    ),
+    key(
+        "sqlite_busy_timeout_ms",
+        "MS",
+        "15000",
+        Scope::Node,
+        "How long a write waits for another process that writes to the SQLite file, in milliseconds",
+    ),
+    secret(
+        "store_key",
+        "KEY",
+        Scope::Node,
+        "Key that seals secrets in the store: 32 bytes in hexadecimal or base64; made and kept in the data directory without one",
+    ),
+    key(
+        "worker_guid",
+        "ID",
+        "",
+        Scope::Node,
+        "Id of this worker, which workflows can name as `worker_id`; the node's name without one",
+    ),
+    key(
+        "worker_id",
+        "N",
+        "",
+        Scope::Node,
+        "Number of this worker, from 0, where workflows are divided by number",
+    ),
+    key(
+        "total_workers",
+        "N",
+        "",
+        Scope::Node,
+        "Number of workers that workflows are divided among by number; without it they are divided among those that live",
+    ),
+    key(
+        "worker_port",
+        "PORT",
+        "8081",
+        Scope::Node,
+        "Port of push ingress, probes and metrics in mode `worker`; 0 takes a free one",
+    ),
+    key(
+        "lease_ttl",
+        "TIME",
+        "10s",
+        Scope::Node,
+        "How long a workflow stays with a node that is not heard of, at least 8s",
+    ),
+    key(
+        "ready_leases_required",
+        "BOOL",
+        "false",
+        Scope::Node,
+        "Whether `/readyz` fails while leases cannot be renewed",
+    ),
+    key(
+        "cors_allow_origins",
+        "LIST",
+        "",
+        Scope::Node,
+        "Origins, with commas between, whose pages may use the API",
+    ),
+    key(
+        "hsts_enable",
+        "BOOL",
+        "false",
+        Scope::Node,
+        "Tell browsers to use HTTPS only; for a node behind a proxy that ends TLS",
+    ),
+    secret(
+        "worker_reg_token",
+        "TOKEN",
+        Scope::Node,
+        "What a worker shows to register itself over the API",
     ),
     key(
         "listen",

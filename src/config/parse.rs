@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use hermod_sdk::Secret;
 use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Sync};
@@ -16,6 +17,90 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
         return Err("a path is needed".to_owned());
     }
     Ok(PathBuf::from(text))
+}
+
+/// A directory; without a name the usual one, if it is there.
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
+pub(super) fn directory(text: &str) -> Result<Option<PathBuf>, String> {
+    const USUAL: &str = "workflows";
+    if text.is_empty() {
+        let usual = PathBuf::from(USUAL);
+        return Ok(usual.is_dir().then_some(usual));
+    }
+    Ok(Some(PathBuf::from(text)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
+pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
+pub(super) fn optional_text(text: &str) -> Result<Option<String>, String> {
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
+pub(super) fn optional_secret(text: &str) -> Result<Option<Secret>, String> {
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
+}
+
+pub(super) fn optional_number(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    number(text).map(Some)
+}
+
+pub(super) fn optional_endpoint(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    endpoint(text).map(Some)
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').map(|(host, port)| (host.is_empty(), port.parse::<u16>()));
+    match port {
+        Some((false, Ok(_))) => Ok(text.to_owned()),
+        _ => Err("an address with a port is needed, such as 10.0.0.1:7400".to_owned()),
+    }
+}
+
+pub(super) fn node_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.len() > 63 || !text.chars().all(fits) {
+        return Err("a name of at most 63 letters, digits, `-`, `_` and `.` is needed".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn peers(text: &str) -> Result<Vec<(String, String)>, String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let peers = items.map(|item| {
+        let (name, address) = item
+            .split_once('=')
+            .ok_or_else(|| format!("`{item}`: name=host:port is needed"))?;
+        let said = |fault| format!("`{item}`: {fault}");
+        let name = node_name(name.trim()).map_err(said)?;
+        Ok((name, endpoint(address.trim()).map_err(said)?))
+    });
+    peers.collect()
+}
+
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
+    number(text).map(Duration::from_millis)
+}
+
+/// With less, a lease would end while a busy disk or a leader's change holds up its renewal.
+const LEASE_TTL_MIN: Duration = Duration::from_secs(8);
+
+pub(super) fn lease_ttl(text: &str) -> Result<Duration, String> {
+    let ttl = duration(text)?;
+    if ttl < LEASE_TTL_MIN || ttl > Duration::from_hours(1) {
+        return Err("8s to 1h are possible".to_owned());
+    }
+    Ok(ttl)
 }
 
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {

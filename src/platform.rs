@@ -1,0 +1,477 @@
+//! A node over a metadata store: store, leases, worker, API, put together and taken apart in order.
+
+mod catalog;
+mod core;
+mod dead_letters;
+mod face;
+mod identity;
+mod leases;
+mod metadata;
+mod peers;
+mod provision;
+mod push;
+mod question;
+mod status;
+mod worker;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, platform::Database};
+use hermod_engine::{Engine, EngineOptions, Metrics, Tasks};
+use hermod_sdk::Secret;
+use hermod_storage::channel::Topic;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bundle,
+    config::Config,
+    control::{self, Control},
+    data_dir::DataDir,
+    failure::{Exit, Failure},
+    node::{self, View, WorkerMetrics, announce, log_metrics},
+    output,
+    signals::Signals,
+};
+use core::{Core, Mode};
+use metadata::Metadata;
+pub(crate) use push::Forwarder;
+use push::Paths;
+use worker::{Division, Worker};
+
+/// How long the server and the control socket may take to finish open requests.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How long workflows of the directory may take to start before the node says that it is ready.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest time for a store to close, its leadership handed over.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Runs a node until a signal comes.
+pub(crate) fn serve(config: &Config, logs: LogRing) -> Result<Exit, Failure> {
+    let Some(mode) = Mode::parse(&config.mode) else {
+        let message = format!(
+            "mode `{}` does not exist; there are `api`, `standalone` and `worker`",
+            config.mode
+        );
+        return Err(Failure::new(Code::Mode, message));
+    };
+    let documents = if mode.has_worker() {
+        read_documents(config)?
+    } else {
+        Vec::new()
+    };
+    node::block_on(run(config, mode, documents, logs))
+}
+
+/// Reads and checks the documents of the directory before anything is opened.
+fn read_documents(config: &Config) -> Result<Vec<(PathBuf, bundle::Valid)>, Failure> {
+    let Some(directory) = &config.workflows else {
+        return Ok(Vec::new());
+    };
+    let files = bundle::files_in(directory).map_err(|error| {
+        let message = format!("workflows directory `{}`: {error}", directory.display());
+        Failure::new(Code::Document, message)
+    })?;
+    let documents = bundle::checked(&files)?;
+    let plans: Vec<_> = documents.iter().map(|(_, valid)| &valid.checked.plan).collect();
+    announce::paths_are_unique(&plans)?;
+    if documents.is_empty() {
+        tracing::warn!(directory = %directory.display(), "there is no workflow in the directory");
+    }
+    Ok(documents)
+}
+
+/// The parts of a running node.
+struct Parts {
+    core: Arc<Core>,
+    view: Arc<View>,
+    tasks: Tasks,
+    worker_tasks: Tasks,
+    stop_worker: CancellationToken,
+    // Held to the end, so that nobody opens the directory before the log is closed.
+    directory: DataDir,
+}
+
+async fn run(
+    config: &Config,
+    mode: Mode,
+    documents: Vec<(PathBuf, bundle::Valid)>,
+    logs: LogRing,
+) -> Result<Exit, Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(Code::Configuration, error))?;
+    let directory = DataDir::create(&config.data_dir)?;
+    let log = node::open_log(node::log_options(config, &directory))?;
+    let tasks = Tasks::new();
+    let name = config.node_name();
+    let metadata = Metadata::open(config, &directory, &name, &tasks).await?;
+    let owner = identity::begin(directory.path(), metadata.raft.as_ref().map(|raft| raft.id()))?;
+    let metrics = Metrics::new();
+    log_metrics::register(metrics.registry(), &log);
+    let guid = config.worker_guid.clone().unwrap_or_else(|| name.clone());
+    let registered = |error| Failure::new(Code::Configuration, error);
+    let worker_metrics = WorkerMetrics::register(metrics.registry(), &guid).map_err(registered)?;
+    let leases = leases::Leases::new(
+        metadata.store.clone(),
+        owner.clone(),
+        config.lease_ttl,
+        &guid,
+        metrics.registry(),
+    );
+    let engine = Engine::new(EngineOptions {
+        log: Some(log.clone()),
+        metrics,
+        idempotency_required: config.idempotency_required,
+        worker: guid.as_str().into(),
+        drop_removed_sinks: config.drop_removed_sinks.iter().map(|id| id.as_str().into()).collect(),
+    });
+    let core = Arc::new(Core {
+        name,
+        guid,
+        mode,
+        owner,
+        metadata,
+        engine: engine.clone(),
+        log: log.clone(),
+        leases: Arc::new(leases.map_err(registered)?),
+        key: OnceLock::new(),
+        ttl: config.lease_ttl,
+        drain_timeout: config.drain_timeout,
+        tasks: tasks.clone(),
+    });
+    let paths = Arc::new(Paths::default());
+    let view = Arc::new(View::of_platform(
+        engine,
+        log,
+        Forwarder::new(core.clone(), paths.clone()),
+    ));
+    let worker_tasks = Tasks::new();
+    let stop_worker = CancellationToken::new();
+    let parts = Parts {
+        core,
+        view,
+        tasks,
+        worker_tasks,
+        stop_worker,
+        directory,
+    };
+    let ending = parts.serve(config, (paths, &worker_metrics), documents, logs, &mut signals).await;
+    let exit = parts.end(&mut signals).await;
+    match (ending, exit) {
+        (Err(failure), Exit::Done) => Err(failure),
+        (_, exit) => Ok(exit),
+    }
+}
+
+impl Parts {
+    /// Runs until a signal comes or something fails for good.
+    async fn serve(
+        &self,
+        config: &Config,
+        (paths, worker_metrics): (Arc<Paths>, &WorkerMetrics),
+        documents: Vec<(PathBuf, bundle::Valid)>,
+        logs: LogRing,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        let core = &self.core;
+        let worker = core.mode.has_worker().then(|| {
+            Worker::new(
+                core.clone(),
+                self.view.clone(),
+                paths.clone(),
+                division(config),
+                worker_metrics,
+            )
+        });
+        let answerer = Arc::new(question::Answerer {
+            core: core.clone(),
+            worker: worker.as_ref().map(Worker::handle),
+        });
+        if let Some(router) = &core.metadata.router {
+            router.route(&[Topic::Question], answerer.clone());
+            let view = Arc::downgrade(&self.view);
+            router.route(&[Topic::Push], Arc::new(push::Answerer { view }));
+        }
+        let address = self.listen(config, answerer, logs).await?;
+        let stop = self.tasks.cancelled().clone();
+        self.tasks.spawn("push paths", paths.follow(core.clone(), stop));
+        tokio::select! {
+            ready = self.ready(config) => ready?,
+            signal = signals.next() => {
+                tracing::info!(signal = signal.name(), "stopping");
+                return Ok(());
+            }
+        }
+        let announcement = announce::Announcement::new(
+            &documents.iter().map(|(_, valid)| &valid.checked.plan).collect::<Vec<_>>(),
+        );
+        let provisioned = self.provision(documents).await?;
+        if let Some(worker) = worker {
+            let stop = self.stop_worker.clone();
+            let tasks = self.worker_tasks.clone();
+            self.worker_tasks.spawn("worker", worker.run(stop, tasks));
+        } else if core.registry().workers().await.is_ok_and(|workers| workers.is_empty()) {
+            tracing::warn!("no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`");
+        }
+        self.started(&provisioned).await;
+        announcement.print(address, self.directory.path());
+        self.offer_setup(address).await;
+        tracing::info!(%address, node = core.name, mode = core.mode.as_str(), store = core.metadata.id(), "ready");
+        tokio::select! {
+            signal = signals.next() => {
+                tracing::info!(signal = signal.name(), "stopping");
+                Ok(())
+            }
+            reason = core.metadata.failed() => {
+                Err(Failure::new(Code::Store, format!("the metadata store has stopped: {reason}")))
+            }
+            () = self.tasks.cancelled().cancelled() => {
+                Err(Failure::new(Code::Store, "a part of the node has ended; see the log"))
+            }
+        }
+    }
+
+    /// Waits until the node belongs to its group and has the key of the store.
+    async fn ready(&self, config: &Config) -> Result<(), Failure> {
+        let metadata = &self.core.metadata;
+        metadata.ready(self.directory.path()).await?;
+        let stop = self.tasks.cancelled().clone();
+        let key = metadata.key(config, &self.directory, &stop).await?;
+        // Set once, here.
+        drop(self.core.key.set(key));
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        config: &Config,
+        answerer: Arc<question::Answerer>,
+        logs: LogRing,
+    ) -> Result<SocketAddr, Failure> {
+        let core = &self.core;
+        let face = face::Face {
+            core: core.clone(),
+            answerer,
+            database: Database {
+                kind: config.db_type.clone(),
+                conn: masked(&config.db_conn),
+            },
+            logs,
+        };
+        let api = if core.mode.has_api() {
+            let options = ApiOptions {
+                allow_origins: config.cors_allow_origins.clone(),
+                hsts: config.hsts_enable,
+                worker_registration_token: config.worker_reg_token.clone(),
+                stop: self.tasks.cancelled().clone(),
+                ..ApiOptions::default()
+            };
+            let api = Api::new(options, core.registry().clone(), Arc::new(face));
+            Some(api.map_err(|error| Failure::new(Code::Configuration, error))?)
+        } else {
+            None
+        };
+        let port = if core.mode.has_api() { config.port } else { config.worker_port };
+        let mut options = hermod_api::Options::new(SocketAddr::new(config.listen, port));
+        options.connections_max = config.connections_max;
+        let server = Server::with_api(options, self.view.clone(), api).await;
+        let server = server.map_err(|error| Failure::new(error.code(), error))?;
+        let address = server.address();
+        let control = Control::bind(&self.directory)
+            .map_err(|error| Failure::new(Code::Control, format!("control socket: {error}")))?;
+        let stop = self.tasks.cancelled().clone();
+        self.tasks.spawn("http server", server.run(stop.clone()));
+        let asked = control::Asked {
+            log: core.log.clone(),
+            engine: core.engine.clone(),
+            platform: Some(Arc::new(Administration { core: core.clone() })),
+        };
+        self.tasks.spawn("control socket", control.run(asked, stop));
+        Ok(address)
+    }
+
+    async fn provision(
+        &self,
+        documents: Vec<(PathBuf, bundle::Valid)>,
+    ) -> Result<Vec<String>, Failure> {
+        let documents: Vec<_> = documents
+            .into_iter()
+            .map(|(file, valid)| provision::Document {
+                file: file.display().to_string(),
+                bundle: valid.bundle,
+            })
+            .collect();
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        provision::provision(&self.core, &documents).await
+    }
+
+    /// Waits until the workflows of the directory run here, or somewhere; not for ever.
+    async fn started(&self, ids: &[String]) {
+        let deadline = tokio::time::Instant::now() + START_PATIENCE;
+        for id in ids {
+            while tokio::time::Instant::now() < deadline {
+                let found = self.core.registry().find(hermod_storage::Kind::Workflow, id).await;
+                let stopped = found.is_ok_and(|entity| entity.is_none_or(|entity| !entity.is("active")));
+                let lease = self.core.lease(id).await;
+                let held = lease.is_some_and(|lease| lease.live_owner(self.core.store().now_ms()).is_some());
+                let here = self.core.engine.workflow(id).is_some();
+                let failed = self.view.has_failed(id);
+                if stopped || failed || (held && (here || !self.core.mode.has_worker())) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    /// Prints the link with which the first administrator is made.
+    async fn offer_setup(&self, address: SocketAddr) {
+        if !self.core.mode.has_api() {
+            return;
+        }
+        match hermod_api::offer_setup(self.core.registry(), false).await {
+            Ok(SetupOffer::Made { token }) => output::error_line(&format!(
+                "first start: make the administrator within an hour at http://{}/setup#{token}\n\
+                 or with `hermod setup --password-file FILE` on this machine",
+                announce::reachable(address)
+            )),
+            Ok(SetupOffer::Pending { .. } | SetupOffer::Done) => {}
+            Err(error) => tracing::warn!(%error, "the setup link cannot be made; `hermod setup --renew` makes one"),
+        }
+    }
+
+    /// The one order of the end: intake and workflows first, then leases, the server, the store, the log.
+    async fn end(self, signals: &mut Signals) -> Exit {
+        self.stop_worker.cancel();
+        let forced = tokio::select! {
+            () = self.worker_tasks.ended() => None,
+            signal = signals.next() => {
+                tracing::error!(code = Code::Forced.text(), signal = signal.name(), "forced to end before everything was delivered");
+                for workflow in self.core.engine.workflows() {
+                    workflow.abort();
+                }
+                self.worker_tasks.cancel();
+                Some(signal.number())
+            }
+        };
+        self.tasks.cancel();
+        if tokio::time::timeout(SERVER_TIMEOUT, self.tasks.ended()).await.is_err() {
+            tracing::warn!("open requests were cut off");
+        }
+        let store = self.core.store().clone();
+        if tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await.is_err() {
+            tracing::warn!("the metadata store did not close in time");
+        }
+        let log = self.core.log.clone();
+        let closed = tokio::task::spawn_blocking(move || log.close()).await;
+        match closed {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "data log did not close cleanly"),
+            Err(error) => tracing::error!(%error, "closing the data log ended badly"),
+        }
+        drop(self.directory);
+        forced.map_or(Exit::Done, Exit::Forced)
+    }
+}
+
+fn division(config: &Config) -> Division {
+    match config.total_workers {
+        Some(total) => Division::Static {
+            id: config.worker_id.unwrap_or(0),
+            total,
+        },
+        None => Division::Live,
+    }
+}
+
+/// Hides the password of a connection (I10).
+fn masked(conn: &str) -> String {
+    let Some((scheme, rest)) = conn.split_once("://") else {
+        return conn.to_owned();
+    };
+    let Some((user, host)) = rest.rsplit_once('@') else {
+        return conn.to_owned();
+    };
+    let user = user.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}:***@{host}")
+}
+
+/// What the control socket may ask beside dead letters.
+pub(crate) struct Administration {
+    core: Arc<Core>,
+}
+
+impl Administration {
+    /// Makes the first administrator.
+    pub(crate) async fn set_up(&self, user: &str, password: Secret) -> Result<serde_json::Value, Failure> {
+        let text = password
+            .resolve()
+            .map_err(|error| Failure::new(Code::Configuration, error))?;
+        let made = hermod_api::make_first_administrator(self.core.registry(), user, &text).await;
+        made.map_err(|error| Failure::new(Code::Configuration, error))?;
+        Ok(serde_json::json!({"user": user}))
+    }
+
+    /// Makes a new setup link.
+    pub(crate) async fn renew_setup(&self) -> Result<serde_json::Value, Failure> {
+        let offer = hermod_api::offer_setup(self.core.registry(), true).await;
+        match offer.map_err(|error| Failure::new(Code::Store, error))? {
+            SetupOffer::Made { token } => Ok(serde_json::json!({"token": token})),
+            SetupOffer::Done => Err(Failure::new(
+                Code::Configuration,
+                "the platform has an administrator already",
+            )),
+            SetupOffer::Pending { until_ms } => Ok(serde_json::json!({"until_ms": until_ms})),
+        }
+    }
+
+    /// Describes the cluster.
+    pub(crate) fn cluster(&self) -> Result<serde_json::Value, Failure> {
+        let raft = self.raft()?;
+        let status = raft.status();
+        let members: Vec<_> = status
+            .members
+            .iter()
+            .map(|member| {
+                serde_json::json!({
+                    "id": core::hex(member.id), "name": member.name, "address": member.address,
+                    "voter": member.voter, "leader": member.leader,
+                    "silent_ms": member.silent.map(|silent| silent.as_millis() as u64),
+                    "matched": member.matched,
+                })
+            })
+            .collect();
+        Ok(serde_json::json!({
+            "cluster": core::hex(status.cluster), "node": self.core.name, "term": status.term,
+            "applied": status.applied, "last_log": status.last_log, "snapshot": status.snapshot,
+            "members": members,
+        }))
+    }
+
+    /// Takes a member out.
+    pub(crate) async fn remove(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        let done = self.raft()?.remove(name).await;
+        done.map_err(|error| Failure::new(Code::Store, error))?;
+        self.cluster()
+    }
+
+    /// Hands leadership over.
+    pub(crate) async fn transfer_leader(&self, to: Option<&str>) -> Result<serde_json::Value, Failure> {
+        let done = self.raft()?.transfer_leader(to).await;
+        done.map_err(|error| Failure::new(Code::Store, error))?;
+        self.cluster()
+    }
+
+    fn raft(&self) -> Result<&hermod_storage::Raft, Failure> {
+        self.core.metadata.raft.as_deref().ok_or_else(|| {
+            Failure::new(Code::Store, "the store of this node is a shared database; it has no members")
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! Pushed requests that arrive at a node which does not own their workflow: handed to the owner over the cluster channel,
+//! once, and answered with what the owner answers (I1).
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hermod_api::{Forward, Forwarded, answer_forwarded};
+use hermod_sdk::PushProtocol;
+use hermod_storage::{
+    Event, Kind,
+    channel::{Call, CallError, Handler, Topic},
+    registry::{self, Entity, References},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{catalog, core::Core, peers};
+use crate::node::View;
+
+/// Before what has changed is read: several changes come together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Between two looks where nothing says that something has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// When to come back while nobody owns the workflow.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+type Endpoint = (PushProtocol, String);
+
+/// Which workflows are pushed to, and where.
+#[derive(Default)]
+pub(crate) struct Paths {
+    known: RwLock<HashMap<Endpoint, BTreeSet<String>>>,
+}
+
+impl Paths {
+    /// Returns the workflow that has an endpoint.
+    pub(super) fn workflow(&self, protocol: PushProtocol, path: &str) -> Option<String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let ids = known.get(&(protocol, path.to_owned()))?;
+        ids.first().cloned()
+    }
+
+    /// Says why a workflow cannot have its endpoint: the first by id has it.
+    pub(super) fn conflict(&self, workflow: &str) -> Option<String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut mine = known.iter().filter(|(_, ids)| ids.contains(workflow));
+        mine.find_map(|((_, path), ids)| {
+            let first = ids.first().filter(|first| *first != workflow)?;
+            Some(format!("workflow `{first}` has the path `{path}` already"))
+        })
+    }
+
+    /// Reads it anew.
+    async fn read(&self, core: &Core) -> Result<(), registry::Error> {
+        let registry = core.registry();
+        let mut endpoints = HashMap::new();
+        for object in registry.all(Kind::Source).await? {
+            let entity = Entity::read(&object)?;
+            if let Some(endpoint) = catalog::push_path(&entity.document) {
+                endpoints.insert(entity.id.to_string(), endpoint);
+            }
+        }
+        let mut known: HashMap<Endpoint, BTreeSet<String>> = HashMap::new();
+        for object in registry.all(Kind::Workflow).await? {
+            let entity = Entity::read(&object)?;
+            if !entity.is("active") {
+                continue;
+            }
+            for source in References::of(&entity.document).sources {
+                if let Some(endpoint) = endpoints.get(&source) {
+                    let ids = known.entry(endpoint.clone()).or_default();
+                    ids.insert(entity.id.to_string());
+                }
+            }
+        }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    /// Keeps in step with the store until `stop`.
+    pub(super) async fn follow(self: Arc<Self>, core: Arc<Core>, stop: CancellationToken) {
+        let mut watch = core.store().watch();
+        loop {
+            if let Err(error) = self.read(&core).await {
+                tracing::warn!(%error, "where workflows are pushed to cannot be read");
+            }
+            loop {
+                let events = tokio::select! {
+                    () = stop.cancelled() => return,
+                    events = watch.changed() => events,
+                    () = tokio::time::sleep(LOOK_EVERY) => break,
+                };
+                let matters = |event: &Event| match event {
+                    Event::Object { key, .. } => matches!(key.kind, Kind::Workflow | Kind::Source),
+                    Event::Lease { .. } => false,
+                    Event::Lagged => true,
+                };
+                if events.iter().any(matters) {
+                    tokio::time::sleep(GATHER).await;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Hands requests to other nodes.
+pub(crate) struct Forwarder {
+    core: Arc<Core>,
+    paths: Arc<Paths>,
+}
+
+impl Forwarder {
+    pub(super) fn new(core: Arc<Core>, paths: Arc<Paths>) -> Self {
+        Self { core, paths }
+    }
+
+    /// Whether a workflow has the endpoint, as far as this node knows.
+    pub(crate) fn knows(&self, protocol: PushProtocol, path: &str) -> bool {
+        self.paths.workflow(protocol, path).is_some()
+    }
+
+    pub(crate) async fn forward(&self, request: Forwarded) -> Forward {
+        let Some(workflow) = self.paths.workflow(request.protocol, &request.path) else {
+            return Forward::Nobody;
+        };
+        let unknown = Forward::OwnerUnknown {
+            retry_after: RETRY_AFTER,
+        };
+        let Some(lease) = self.core.lease(&workflow).await else {
+            return unknown;
+        };
+        let owner = lease.live_owner(self.core.store().now_ms());
+        let Some(owner) = owner.filter(|owner| owner.node != self.core.owner.node) else {
+            // It is starting here, or nobody has it.
+            return unknown;
+        };
+        let Some(peer) = peers::find(&self.core, owner.node).await else {
+            return unknown;
+        };
+        let timeout = Duration::from_millis(request.deadline_ms);
+        let Ok(body) = postcard::to_allocvec(&request) else {
+            return Forward::OwnerUnreachable;
+        };
+        let call = peers::call(&self.core, &peer, Topic::Push, body.into());
+        match self.core.metadata.channel.call(&peer.address, call, timeout).await {
+            Ok(body) => match postcard::from_bytes(&body) {
+                Ok(answer) => Forward::Answer(answer),
+                Err(_) => Forward::OutcomeUnknown,
+            },
+            Err(CallError::Unreachable { .. } | CallError::Refused { .. }) => {
+                Forward::OwnerUnreachable
+            }
+            Err(CallError::Unknown { .. }) => Forward::OutcomeUnknown,
+        }
+    }
+}
+
+/// Answers requests that other nodes hand on.
+pub(super) struct Answerer {
+    // The view holds the forwarder, which must not hold it in turn.
+    pub(super) view: Weak<View>,
+}
+
+#[async_trait]
+impl Handler for Answerer {
+    async fn handle(&self, call: Call, timeout: Duration) -> Result<Bytes, String> {
+        let mut request: Forwarded = postcard::from_bytes(&call.body)
+            .map_err(|error| format!("the request is not readable: {error}"))?;
+        request.deadline_ms = request.deadline_ms.min(timeout.as_millis() as u64);
+        let view = self.view.upgrade().ok_or("the node is stopping")?;
+        let answer = answer_forwarded(&*view, request).await;
+        postcard::to_allocvec(&answer)
+            .map(Bytes::from)
+            .map_err(|error| error.to_string())
+    }
+}
