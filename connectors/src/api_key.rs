@@ -53,7 +53,10 @@ impl ApiKey {
     /// A [`Refusal`] that tells how to show it.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut shown = false;
-        let plain = headers.get_all(HEADER).iter().map(|value| value.as_bytes());
+        let plain = headers
+            .get_all(HEADER)
+            .iter()
+            .map(http::HeaderValue::as_bytes);
         let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(bearer);
         for key in plain.chain(bearers) {
             shown = true;

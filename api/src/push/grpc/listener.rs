@@ -169,6 +169,8 @@ async fn serve<N: Node>(
         .initial_stream_window_size(STREAM_WINDOW)
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE)
+        // A client whose patience ends for all its calls at once means no harm.
+        .max_pending_accept_reset_streams(STREAMS_MAX as usize)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection);
     let mut overdue = pin!(sleep_until(watched.deadline(idle_timeout)));

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use hermod_api::BindError;
 use hermod_proto::source::grpc::v1::PublishRequest;
 use hyper::{Request, StatusCode, body::Frame};
+use tokio::io::AsyncReadExt as _;
 use tonic::{Code, body::Body, codegen::Service as _};
 
 use super::{
@@ -91,6 +92,20 @@ async fn a_connection_without_calls_is_ended() {
     let within = Duration::from_mins(1);
     let ended = tokio::time::timeout(within, connection).await.unwrap();
     ended.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_cut_off() {
+    let mut options = options();
+    options.head_timeout = Duration::from_millis(50);
+    let server = try_run(stand([]), options).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.grpc.unwrap())
+        .await
+        .unwrap();
+    let mut sent = Vec::new();
+    let within = Duration::from_mins(1);
+    let end = tokio::time::timeout(within, stream.read_to_end(&mut sent));
+    end.await.unwrap().unwrap();
 }
 
 #[tokio::test]
