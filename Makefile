@@ -1,6 +1,6 @@
 # `make` alone shows what there is. Every target works on a fresh clone with Rust 1.95 and, for tests, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-wal bench-engine bench-ingest bench-postgres chaos fuzz ui docs
+.PHONY: help run test lint bench bench-wal bench-engine bench-ingest bench-postgres bench-metadata chaos fuzz ui docs
 
 CARGO ?= cargo
 # `cargo install` puts tools there; it is not on everyone's PATH.
@@ -36,7 +36,7 @@ lint: ## Checks format, lints, API docs, licences, bans and advisories
 	$(CARGO) deny check --hide-inclusion-graph licenses bans sources
 	@scripts/advisories
 
-bench: bench-wal bench-engine bench-ingest bench-postgres ## Runs all benches; QUICK=1 makes each a short check
+bench: bench-wal bench-engine bench-ingest bench-postgres bench-metadata ## Runs all benches; QUICK=1 makes each a short check
 
 bench-wal: ## The log beside the raw device; writes target/bench/wal.json
 	$(CARGO) run --release -p hermod-benches -- wal
@@ -51,6 +51,10 @@ bench-ingest: ## Webhooks beside nginx and Redis; writes target/bench/ingest.jso
 bench-postgres: ## The PostgreSQL sink beside psql's \copy; writes target/bench/postgres.json
 	@scripts/servers bench
 	$(CARGO) run --release -p hermod-benches -- postgres
+
+bench-metadata: ## Three nodes of the metadata store beside three of etcd; writes target/bench/metadata.json
+	@scripts/servers bench
+	$(CARGO) run --release -p hermod-benches -- metadata
 
 chaos: ## Kills a node CYCLES times (1000) while it works and checks that nothing acknowledged is lost
 	$(CARGO) run --release --bin hermod -- prove --cycles $(CYCLES)

@@ -290,6 +290,7 @@ fn line(letter: &DeadLetter) -> Line {
         at: match &letter.origin {
             Origin::Sink(id) => format!("sink {id}"),
             Origin::Node(id) => format!("node {id}"),
+            Origin::Log(place) => format!("data log {place}"),
         },
         sinks: letter.sinks.iter().map(ToString::to_string).collect(),
         kind: letter.kind.to_string(),
@@ -327,19 +328,26 @@ async fn change(place: &Place, which: &Which, change: Change) -> Result<Value, F
     let mut done = 0;
     match which {
         Which::AllOpen => {
+            let mut lost = Vec::new();
             let mut walk = Walk::new(&place.letters, 0);
             loop {
                 let found = walk.read(CHUNK)?;
                 if found.is_empty() {
                     break;
                 }
-                let open: Vec<_> = found
+                let open = found
                     .into_iter()
-                    .filter(|letter| letter.state == Fate::Open)
-                    .collect();
+                    .filter(|letter| letter.state == Fate::Open);
+                let (gone, open): (Vec<_>, Vec<_>) =
+                    open.partition(|letter| letter.is_lost() && matches!(change, Change::Replay));
+                lost.extend(
+                    gone.iter()
+                        .map(|letter| format!("dead letter {}: {}", letter.seq, letter.reason)),
+                );
                 done += apply(place, &open, change, done).await?;
             }
             damaged = walk.damaged;
+            damaged.append(&mut lost);
         }
         Which::These(ranges) => {
             // All are looked at before the first is changed.

@@ -70,7 +70,9 @@ impl Failure {
             | Code::AddressUnusable
             | Code::Mode
             | Code::NoSuchWorkflow
-            | Code::PathTaken => Exit::Unusable,
+            | Code::PathTaken
+            | Code::Invalid
+            | Code::NoSuchObject => Exit::Unusable,
             Code::Log
             | Code::WorkflowFailed
             | Code::WorkflowStart
@@ -91,7 +93,20 @@ impl Failure {
             | Code::NotRunning
             | Code::OutcomeUnknown
             | Code::Unavailable
-            | Code::TooManyConnections => Exit::Failed,
+            | Code::TooManyConnections
+            | Code::Forbidden
+            | Code::Csrf
+            | Code::Conflict
+            | Code::PreconditionRequired
+            | Code::Stale
+            | Code::TooManyAttempts
+            | Code::StoreUnavailable
+            | Code::StoreUnknown
+            | Code::Setup
+            | Code::StoreFull
+            | Code::StoreDamaged
+            | Code::SignIn
+            | Code::NodeUnavailable => Exit::Failed,
         }
     }
 }

@@ -24,8 +24,10 @@ pub enum LogState {
 /// How many workflows are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Engines {
-    /// Running, probing or draining.
+    /// Running or draining.
     pub running: usize,
+    /// Waiting for their source, or for any sink, to answer.
+    pub probing: usize,
     /// Ended by an error.
     pub failed: usize,
 }

@@ -115,7 +115,11 @@ async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
 
     let started = Instant::now();
     let engines = shared.node.engines();
-    let fields = json!({"engines_running": engines.running, "engines_failed": engines.failed});
+    let fields = json!({
+        "engines_running": engines.running,
+        "engines_probing": engines.probing,
+        "engines_failed": engines.failed,
+    });
     let registry = shared
         .probes
         .entry("registry", engines.failed == 0, started.elapsed(), fields);

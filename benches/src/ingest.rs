@@ -6,7 +6,6 @@
 //! hold at least as many different ids as were acknowledged, else the bench fails.
 
 mod load;
-mod server;
 mod subjects;
 
 use anyhow::ensure;

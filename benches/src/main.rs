@@ -1,6 +1,6 @@
 //! Benches whose results machines can read.
 //!
-//! `hermod-benches wal|engine|ingest|postgres|all` measures Hermod beside a reference, the two interleaved in the same
+//! `hermod-benches wal|engine|ingest|postgres|metadata|all` measures Hermod beside a reference, the two interleaved in the same
 //! run, prints a table, and writes `target/bench/NAME.json`. On a shared machine the ratio is what counts.
 //!
 //! `QUICK=1` makes each bench take less than 45 s: good for a check, not for quoting. `ONLY=WORKLOAD` measures one
@@ -9,11 +9,13 @@
 mod case;
 mod engine;
 mod ingest;
+mod metadata;
 mod pace;
 mod postgres;
 mod raw;
 mod records;
 mod report;
+mod server;
 mod steady;
 mod wal;
 
@@ -26,11 +28,12 @@ use crate::{pace::Pace, report::Report};
 type Bench = fn(&Pace, &mut Report) -> anyhow::Result<()>;
 
 /// All benches, in the order in which `all` runs them.
-const BENCHES: [(&str, Bench); 4] = [
+const BENCHES: [(&str, Bench); 5] = [
     ("wal", wal::run),
     ("engine", engine::run),
     ("ingest", ingest::run),
     ("postgres", postgres::run),
+    ("metadata", metadata::run),
 ];
 
 fn main() -> ExitCode {

@@ -30,6 +30,28 @@ pub(crate) struct ChunkLimit {
     pub(crate) bytes: usize,
 }
 
+/// Messages that are lost to damage of the log (I6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) stream: Text,
+    /// First number lost.
+    pub(crate) from: u64,
+    /// First number behind them.
+    pub(crate) to: u64,
+    pub(crate) segment: u64,
+    /// Where in the segment's file the damage begins.
+    pub(crate) offset: u64,
+}
+
+/// What one read of a buffer finds.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    /// Messages, at least one.
+    Entries(Vec<Entry>),
+    /// Messages that cannot be read; the next read goes on behind them.
+    Lost(Hole),
+}
+
 /// Reading on is not possible; the workflow stops with this reason.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -65,6 +87,14 @@ impl Buffer {
         }
     }
 
+    /// Returns the ring, if it is one.
+    pub(crate) fn ring(&self) -> Option<Arc<Ring>> {
+        match self {
+            Self::Ring(ring) => Some(ring.clone()),
+            Self::File(_) => None,
+        }
+    }
+
     /// Makes a reader that begins at `from`.
     pub(crate) fn reader(&self, from: u64) -> Reader {
         match self {
@@ -81,16 +111,16 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
-    /// Waits for at least one message and returns what is there, up to the limit.
+    /// Waits for at least one message and returns what is there, up to the limit; damage is named (I6).
     ///
     /// # Cancel safety
     /// Dropping the future skips nothing.
-    pub(crate) async fn read(&mut self, limit: ChunkLimit) -> Result<Vec<Entry>, ReadError> {
+    pub(crate) async fn read(&mut self, limit: ChunkLimit) -> Result<Found, ReadError> {
         match self {
             Self::Ring(ring, next) => {
                 let entries = ring.read(*next, limit).await;
                 *next = entries.last().map_or(*next, |entry| entry.seq + 1);
-                Ok(entries)
+                Ok(Found::Entries(entries))
             }
             Self::File(reader) => reader.read(limit).await,
         }

@@ -12,9 +12,10 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{
     buffer::Buffer,
-    document::WorkflowPlan,
+    document::{Level, WorkflowPlan},
     keys,
     log::{DataLog, LogError},
+    ownership::Replica,
     pipeline::Stop,
     progress::Progress,
 };
@@ -54,13 +55,18 @@ impl Cursor {
 pub(crate) struct Checkpoint {
     log: Option<DataLog>,
     workflow: Text,
+    scope: Text,
+    level: Level,
     epoch: u64,
     sinks: Arc<[Text]>,
     buffer: Buffer,
     /// Register of the source's position, where the buffer does not keep it beside the data.
     position_key: Option<String>,
     progress: Arc<Progress>,
-    /// The position that a re-readable source may be told at level `delivered`.
+    replica: Option<Arc<dyn Replica>>,
+    /// The position that holds at the workflow's level on this node.
+    local: watch::Sender<Option<Position>>,
+    /// The position that a re-readable source may be told.
     pub(crate) safe: watch::Sender<Option<Position>>,
     written: Mutex<Written>,
 }
@@ -76,19 +82,24 @@ impl Checkpoint {
     pub(crate) fn new(
         log: Option<DataLog>,
         plan: &WorkflowPlan,
-        epoch: u64,
+        (scope, epoch): (Text, u64),
         buffer: Buffer,
         position_key: Option<String>,
         progress: &Arc<Progress>,
+        replica: Option<Arc<dyn Replica>>,
     ) -> Self {
         Self {
             log,
             workflow: plan.id.clone(),
+            scope,
+            level: plan.acknowledge,
             epoch,
             sinks: plan.sinks.iter().map(|sink| sink.id.clone()).collect(),
             buffer,
             position_key,
             progress: progress.clone(),
+            replica,
+            local: watch::Sender::new(None),
             safe: watch::Sender::new(None),
             written: Mutex::default(),
         }
@@ -133,13 +144,65 @@ impl Checkpoint {
             }
         }
         // I2: the source hears of a position only after ours is on disk.
-        if low.position.is_some() && low.position != *self.safe.borrow() {
-            self.safe.send_replace(low.position.clone());
+        if self.level == Level::Delivered && low.position.is_some() {
+            self.hold(low.position.as_ref());
         }
         *written = Written {
             cursors,
             position: low.position,
         };
+        Ok(())
+    }
+
+    /// Notes that a position holds at the workflow's level on this node.
+    pub(crate) fn hold(&self, position: Option<&Position>) {
+        let to = if self.replica.is_some() {
+            &self.local
+        } else {
+            &self.safe
+        };
+        to.send_if_modified(|held| {
+            let moved = held.as_ref() != position;
+            if moved {
+                *held = position.cloned();
+            }
+            moved
+        });
+    }
+
+    /// Whether a position must be kept outside of this node before the source hears of it.
+    pub(crate) fn is_replicated(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// Keeps positions in the store as they move, until it is cancelled.
+    pub(crate) async fn replicate(&self) -> Result<(), Stop> {
+        let mut local = self.local.subscribe();
+        // The sender lives as long as `self`.
+        while local.changed().await.is_ok() {
+            let position = local.borrow_and_update().clone();
+            self.replicate_one(position).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the last position in the store, unless it is there.
+    pub(crate) async fn replicate_last(&self) -> Result<(), Stop> {
+        let position = self.local.borrow().clone();
+        if position == *self.safe.borrow() {
+            return Ok(());
+        }
+        self.replicate_one(position).await
+    }
+
+    async fn replicate_one(&self, position: Option<Position>) -> Result<(), Stop> {
+        let (Some(replica), Some(position)) = (&self.replica, position) else {
+            return Ok(());
+        };
+        let kept = replica.keep(&position).await;
+        kept.map_err(|error| Stop::failed(error.to_string()))?;
+        // I2: a takeover never finds the source ahead of the store.
+        self.safe.send_replace(Some(position));
         Ok(())
     }
 
@@ -155,7 +218,7 @@ impl Checkpoint {
                             epoch: self.epoch,
                             stream,
                         };
-                        batch.set(&keys::cursor(&self.workflow, sink), &cursor.to_bytes());
+                        batch.set(&keys::cursor(&self.scope, sink), &cursor.to_bytes());
                     }
                 }
                 batch.trim(file.stream_id(), Seq(low.next));
@@ -173,7 +236,7 @@ impl Checkpoint {
 
     /// I5: a cursor is not written under an epoch that is not the latest.
     fn check_epoch(&self, log: &DataLog) -> Result<(), Stop> {
-        let latest = crate::epoch::latest(log.log(), &self.workflow);
+        let latest = crate::epoch::latest(log.log(), &self.scope);
         if latest == self.epoch {
             return Ok(());
         }

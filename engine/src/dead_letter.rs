@@ -28,6 +28,8 @@ pub enum Origin {
     Sink(Text),
     /// A node of the graph failed on it; the message is as it entered the graph.
     Node(Text),
+    /// The data log is damaged at this place; the letter stands for messages that cannot be read (I6).
+    Log(Text),
 }
 
 /// What became of a dead letter.
@@ -65,6 +67,13 @@ pub struct DeadLetter {
     pub state: Fate,
 }
 
+impl DeadLetter {
+    /// Whether it stands for messages that damage took: there is nothing to replay.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.origin, Origin::Log(_))
+    }
+}
+
 /// Dead letters cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
@@ -83,6 +92,14 @@ pub enum DeadLetterError {
     /// It was replayed or discarded before.
     #[error("dead letter {seq} is not open any more")]
     Closed {
+        /// Its number.
+        seq: u64,
+    },
+    /// It stands for messages that damage took, so there is nothing to put back.
+    #[error(
+        "dead letter {seq} names messages that are lost to damage of the data log: ask their source for them, then discard it"
+    )]
+    Lost {
         /// Its number.
         seq: u64,
     },
@@ -213,6 +230,16 @@ impl DeadLetters {
             .collect()
     }
 
+    /// Returns the open ones among `seqs` with their messages, refusing the whole request as [`Self::open_ones`]
+    /// does, or if one has no message.
+    pub(crate) fn replayable(&self, seqs: &[u64]) -> Result<Vec<DeadLetter>, DeadLetterError> {
+        let letters = self.open_ones(seqs)?;
+        match letters.iter().find(|letter| letter.is_lost()) {
+            Some(letter) => Err(DeadLetterError::Lost { seq: letter.seq }),
+            None => Ok(letters),
+        }
+    }
+
     /// Drops dead letters for good; returns how many.
     pub async fn discard(&self, seqs: &[u64]) -> Result<u64, DeadLetterError> {
         let _changing = self.changing().await;
@@ -228,7 +255,7 @@ impl DeadLetters {
     /// [`DeadLetterError::NeedsRunning`] for a workflow that keeps its messages in memory.
     pub async fn replay_offline(&self, seqs: &[u64]) -> Result<u64, DeadLetterError> {
         let _changing = self.changing().await;
-        let letters = self.open_ones(seqs)?;
+        let letters = self.replayable(seqs)?;
         let log = self.log.log();
         let buffer = log
             .register(&keys::buffer(&self.workflow))
@@ -314,7 +341,8 @@ pub(crate) fn replay_of(letter: &DeadLetter) -> (Message, Target) {
     message.position = None;
     let target = match &letter.origin {
         Origin::Sink(_) => Target::Sinks(letter.sinks.clone()),
-        Origin::Node(_) => Target::Graph(letter.sinks.clone()),
+        // One of `Log` has no message and is refused before.
+        Origin::Node(_) | Origin::Log(_) => Target::Graph(letter.sinks.clone()),
     };
     (message, target)
 }

@@ -12,15 +12,16 @@ use prometheus::{Histogram, IntCounter};
 
 use crate::{
     backoff::Backoff,
+    buffer::Hole,
     dead_letter::DeadLetters,
     document::{DeliveryPlan, SinkPlan},
     metrics::Metrics,
     pass::Feed,
     pipeline::Stop,
-    progress::Progress,
+    progress::{Mark, Progress},
     status::Board,
 };
-use gather::Gather;
+use gather::{Gather, Step};
 use held::Held;
 use part::Part;
 use writer::End;
@@ -104,7 +105,14 @@ impl Delivery {
         let mut sink = self.open().await?;
         let mut held = Held::of(&*sink, &*self.factory, self.covers.clone());
         let mut gather = Gather::new(feed, &self.plan, self.factory.spec().partial);
-        while let Some((records, boundary)) = gather.next().await? {
+        while let Some(step) = gather.next().await? {
+            let (records, boundary) = match step {
+                Step::Write(records, boundary) => (records, boundary),
+                Step::Lost(hole) => {
+                    self.pass_lost(&hole).await?;
+                    continue;
+                }
+            };
             let offered = records.len();
             let records = held.skip(records);
             if records.len() < offered {
@@ -148,6 +156,30 @@ impl Delivery {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Lets the cursor pass messages that damage took, once a dead letter on disk names them.
+    async fn pass_lost(&self, hole: &Hole) -> Result<(), Stop> {
+        let entry = self.lost(hole);
+        tracing::error!(
+            code = "HMD-0012", workflow = %self.workflow, sink = %self.id, stream = %hole.stream,
+            from = hole.from, until = hole.to, segment = hole.segment, offset = hole.offset,
+            "messages are lost to damage of the data log; a dead letter names them, and delivery goes on behind them"
+        );
+        self.dead_letter(vec![entry]).await?;
+        self.metrics
+            .lost
+            .with_label_values(&[&*self.workflow, &*self.id])
+            .inc_by(hole.to.saturating_sub(hole.from));
+        // I3, I6: named on disk, and only then passed.
+        self.progress.advance(
+            self.index,
+            Mark {
+                next: hole.to,
+                position: None,
+            },
+        );
         Ok(())
     }
 

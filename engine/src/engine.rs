@@ -7,7 +7,7 @@ use std::{
 };
 
 use hermod_sdk::Text;
-use hermod_wal::Log;
+use hermod_wal::{Batch, Log};
 use tokio::time::Instant;
 
 use crate::{
@@ -17,10 +17,12 @@ use crate::{
     ingress::Ingress,
     log::DataLog,
     metrics::Metrics,
+    ownership::Ownership,
     pipeline::{Pipeline, Shared},
     status::{SinkStatus, State, Status},
+    stranded::{self, Backlog, SetAside},
     tasks::Tasks,
-    tenure::{self, StartError},
+    tenure::{self, StartError, Tenure},
 };
 
 /// What an engine is made with.
@@ -98,32 +100,157 @@ impl Engine {
     /// [`StartError`] if it cannot be taken over. A source or sink that does not answer is not an error:
     /// it is shown in the status and tried again.
     pub async fn start(&self, plan: WorkflowPlan) -> Result<Workflow, StartError> {
+        self.take(plan, None).await
+    }
+
+    /// Takes a workflow over under the lease of a store. What another owner has overtaken in the meantime is set aside.
+    ///
+    /// # Errors
+    /// As [`Engine::start`], and [`StartError::Stale`].
+    pub async fn start_owned(
+        &self,
+        plan: WorkflowPlan,
+        ownership: Ownership,
+    ) -> Result<Workflow, StartError> {
+        self.take(plan, Some(ownership)).await
+    }
+
+    async fn take(
+        &self,
+        plan: WorkflowPlan,
+        ownership: Option<Ownership>,
+    ) -> Result<Workflow, StartError> {
+        self.idle(&plan.id)?;
         let options = &self.inner.options;
-        if self
-            .running()
-            .get(&plan.id)
-            .is_some_and(|shared| !shared.ended.is_cancelled())
-        {
-            return Err(StartError::Running { workflow: plan.id });
-        }
-        let log = options.log.clone().map(DataLog::new);
+        let log = self.log();
         let tenure = match &log {
-            Some(log) => tenure::take(log, &plan, &options.drop_removed_sinks).await?,
+            Some(log) => {
+                let dropped = &options.drop_removed_sinks;
+                tenure::take(log, &plan, dropped, ownership.as_ref()).await?
+            }
             None => tenure::in_memory(&plan)?,
         };
-        let id = plan.id.clone();
-        let pipeline = Pipeline::new(plan, tenure, log, options.clone())?;
+        self.run(plan, tenure, log)
+    }
+
+    /// Drains a buffer that was set aside, under a lease of its own. It ends completed once every sink has it all.
+    ///
+    /// `plan` says which sinks there are now and how they are written; its source is not touched.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn drain_stranded(
+        &self,
+        plan: WorkflowPlan,
+        scope: &str,
+        epoch: u64,
+    ) -> Result<Workflow, StartError> {
+        self.idle(scope)?;
+        let log = self.log().ok_or(StartError::NoLog)?;
+        let tenure = tenure::take_stranded(&log, &plan, scope, epoch).await?;
+        self.run(plan, tenure, Some(log))
+    }
+
+    /// Lists the buffers on this node's disk, in use or set aside.
+    pub fn backlogs(&self) -> Vec<Backlog> {
+        let log = &self.inner.options.log;
+        log.as_ref().map_or_else(Vec::new, stranded::backlogs)
+    }
+
+    /// Takes a workflow's buffer out of use if another owner has overtaken it while this node was away.
+    ///
+    /// # Errors
+    /// [`StartError::Running`], or what the log says.
+    pub async fn set_aside(
+        &self,
+        workflow: &str,
+        store: &str,
+        since: u64,
+    ) -> Result<SetAside, StartError> {
+        let Some(log) = self.log() else {
+            return Ok(SetAside::Nothing);
+        };
+        self.idle(workflow)?;
+        if !stranded::is_overtaken(log.log(), workflow, store, since) {
+            return Ok(SetAside::Nothing);
+        }
+        let aside = stranded::set_aside(log.log(), workflow, &mut Batch::new());
+        log.append(|| {
+            let mut batch = Batch::new();
+            stranded::set_aside(log.log(), workflow, &mut batch);
+            batch.reserved();
+            batch
+        })
+        .await?;
+        tenure::report(workflow, &aside);
+        Ok(aside)
+    }
+
+    /// Removes a buffer that was set aside, with what waits in it.
+    ///
+    /// # Errors
+    /// [`StartError::Running`] while it is drained, or what the log says.
+    pub async fn discard_stranded(&self, scope: &str) -> Result<(), StartError> {
+        let Some(log) = self.log() else { return Ok(()) };
+        self.idle(scope)?;
+        if !scope.contains('~') {
+            return Ok(());
+        }
+        log.append(|| {
+            let mut batch = Batch::new();
+            stranded::forget(log.log(), scope, &mut batch);
+            batch.reserved();
+            batch
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn log(&self) -> Option<DataLog> {
+        self.inner.options.log.clone().map(DataLog::new)
+    }
+
+    /// Refuses what runs.
+    fn idle(&self, scope: &str) -> Result<(), StartError> {
+        match self.running().get(scope) {
+            Some(shared) if !shared.ended.is_cancelled() => Err(StartError::Running {
+                workflow: shared.plan.id.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(
+        &self,
+        plan: WorkflowPlan,
+        tenure: Tenure,
+        log: Option<DataLog>,
+    ) -> Result<Workflow, StartError> {
+        let pipeline = Pipeline::new(plan, tenure, log, self.inner.options.clone())?;
         let shared = pipeline.shared().clone();
-        self.running().insert(id, shared.clone());
+        self.running().insert(shared.scope.clone(), shared.clone());
         self.inner.tasks.spawn("workflow", pipeline.run());
         Ok(Workflow { shared })
     }
 
-    /// Returns handles on all workflows that were started, ended ones included.
+    /// Lets go of the handle of a workflow that has ended, so that it is shown no more.
+    pub fn forget(&self, id: &str) {
+        let mut running = self.running();
+        if running
+            .get(id)
+            .is_some_and(|shared| shared.ended.is_cancelled())
+        {
+            running.remove(id);
+        }
+    }
+
+    /// Returns handles on all workflows that were started, ended ones included; drains of stranded buffers are not
+    /// among them.
     pub fn workflows(&self) -> Vec<Workflow> {
         let mut workflows: Vec<_> = self
             .running()
             .values()
+            .filter(|shared| shared.scope == shared.plan.id)
             .map(|shared| Workflow {
                 shared: shared.clone(),
             })
@@ -151,7 +278,7 @@ impl Engine {
         for workflow in self.workflows() {
             let status = workflow.status();
             let labels = [&*status.id];
-            active += i64::from(!workflow.shared.ended.is_cancelled());
+            active += i64::from(matches!(status.state, State::Running | State::Draining));
             metrics
                 .buffered
                 .with_label_values(&labels)
@@ -181,6 +308,16 @@ impl Workflow {
     /// Returns the workflow's id.
     pub fn id(&self) -> &Text {
         &self.shared.plan.id
+    }
+
+    /// Returns the plan that runs.
+    pub fn plan(&self) -> &WorkflowPlan {
+        &self.shared.plan
+    }
+
+    /// Returns the name under which the log keeps the buffer: the workflow's id, unless a stranded one is drained.
+    pub fn scope(&self) -> &Text {
+        &self.shared.scope
     }
 
     /// Returns what the workflow shows of itself at this moment.
@@ -282,7 +419,7 @@ impl Workflow {
             });
         };
         let _changing = dead_letters.changing().await;
-        let letters = dead_letters.open_ones(seqs)?;
+        let letters = dead_letters.replayable(seqs)?;
         match buffer {
             Buffer::File(file) => dead_letters.replay_into(file.stream_id(), &letters).await?,
             Buffer::Ring(ring) => {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     buffer::{Buffer, FileBuffer, RegisterValue},
+    checkpoint::Checkpoint,
     document::Level,
     log::{DataLog, LogError},
     metrics::Metrics,
@@ -41,6 +42,7 @@ pub(crate) struct Intake {
     pub(crate) position_key: String,
     /// Where to go on after a reopening: behind what the buffer has.
     pub(crate) position: Option<Position>,
+    pub(crate) checkpoint: Arc<Checkpoint>,
     pub(crate) safe: watch::Receiver<Option<Position>>,
     pub(crate) board: Board,
     pub(crate) metrics: Metrics,
@@ -49,6 +51,7 @@ pub(crate) struct Intake {
 }
 
 /// Why reading ended, with the source still open for its last acknowledgement.
+#[derive(Default)]
 pub(crate) struct Ended {
     /// Whether the source came to its end by itself.
     pub(crate) complete: bool,
@@ -70,11 +73,7 @@ impl Intake {
     /// Reads until the source ends or reading is stopped.
     pub(crate) async fn run(mut self) -> Result<Ended, Stop> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
-        let mut ended = Ended {
-            complete: false,
-            source: None,
-            acknowledged: None,
-        };
+        let mut ended = Ended::default();
         loop {
             let Some(mut source) = self.open(&mut backoff).await? else {
                 return Ok(ended);
@@ -126,10 +125,7 @@ impl Intake {
                 }
                 Event::Durable(Ok(())) => {
                     let position = pending.pop_front().map(|(_, position)| position);
-                    // I1: at level `durable` the group's sync is what safe means.
-                    if let (Level::Durable, Some(position)) = (self.level, position) {
-                        self.acknowledge(source, position, ended).await;
-                    }
+                    self.durable(source, position, ended).await;
                 }
                 Event::Durable(Err(error)) => {
                     self.after_failed_write(&error)?;
@@ -163,12 +159,12 @@ impl Intake {
 
     async fn next_event(&mut self, source: &mut dyn Source, pending: &mut Pending) -> Event {
         let room = pending.len() < PENDING_MAX;
-        let delivered = self.level == Level::Delivered;
+        let told = self.level == Level::Delivered || self.checkpoint.is_replicated();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Event::Stop,
             result = first_durable(pending), if !pending.is_empty() => Event::Durable(result),
-            changed = self.safe.changed(), if delivered => match changed {
+            changed = self.safe.changed(), if told => match changed {
                 Ok(()) => Event::Safe,
                 Err(_) => Event::Stop,
             },
@@ -256,11 +252,25 @@ impl Intake {
                 return self.after_failed_write(&error);
             }
             let position = pending.pop_front().map(|(_, position)| position);
-            if let (Level::Durable, Some(position)) = (self.level, position) {
-                self.acknowledge(source, position, ended).await;
-            }
+            self.durable(source, position, ended).await;
         }
         Ok(())
+    }
+
+    /// I1: at level `durable` the group's sync is what safe means, here and, with a store, for the next owner.
+    async fn durable(
+        &self,
+        source: &mut dyn Source,
+        position: Option<Position>,
+        ended: &mut Ended,
+    ) {
+        match (self.level, position) {
+            (Level::Durable, Some(position)) if self.checkpoint.is_replicated() => {
+                self.checkpoint.hold(Some(&position));
+            }
+            (Level::Durable, Some(position)) => self.acknowledge(source, position, ended).await,
+            _ => {}
+        }
     }
 
     /// I7: after a failed group nothing of it was acknowledged; the source is read again from the

@@ -19,6 +19,7 @@ pub struct Metrics {
     pub(crate) duration: HistogramVec,
     pub(crate) dead_letters: IntCounterVec,
     pub(crate) dead_letter_errors: IntCounterVec,
+    pub(crate) lost: IntCounterVec,
     pub(crate) node_processed: IntCounterVec,
     pub(crate) node_errors: IntCounterVec,
     pub(crate) idempotency_keys: IntCounterVec,
@@ -69,6 +70,7 @@ impl Metrics {
             duration,
             dead_letters: counter(&engine("dead_letter_total"), sink, "Messages that became dead letters"),
             dead_letter_errors: counter(&engine("dead_letter_errors_total"), sink, "Failed writes of dead letters"),
+            lost: counter(&engine("messages_lost_total"), sink, "Messages that damage of the data log took before a sink had them"),
             node_processed: counter("hermod_workflow_node_processed_total", node, "Messages that a node has handled"),
             node_errors: counter("hermod_workflow_node_errors_total", node, "Messages that a node could not handle"),
             idempotency_keys: counter("hermod_idempotency_keys_total", workflow, "Messages that came with an idempotency key"),
@@ -89,6 +91,7 @@ impl Metrics {
         }
         for sink in &plan.sinks {
             self.dead_letters.with_label_values(&[workflow, &*sink.id]);
+            self.lost.with_label_values(&[workflow, &*sink.id]);
         }
         // A dead letter is of several sinks; that it cannot be stored is counted for none of them.
         self.dead_letter_errors.with_label_values(&[workflow, ""]);

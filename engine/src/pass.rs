@@ -13,7 +13,7 @@ use hermod_sdk::Record;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    buffer::{ChunkLimit, Reader},
+    buffer::{ChunkLimit, Found, Hole, Reader},
     document::OnSlowSink,
     pipeline::Stop,
     status::Board,
@@ -32,7 +32,7 @@ pub(crate) const CHUNK: ChunkLimit = ChunkLimit {
 pub(crate) const QUEUE: usize = 4;
 
 /// What a sink has to write next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Messages on this sink's path, in log order.
     pub(crate) records: Vec<Record>,
@@ -40,6 +40,19 @@ pub(crate) struct Work {
     pub(crate) next: u64,
     /// Source position after it, where one is known.
     pub(crate) position: Option<Position>,
+    /// Messages before `next` that are lost to damage; there are no records then.
+    pub(crate) lost: Option<Hole>,
+}
+
+impl Work {
+    /// Stands for messages that are lost: a sink's cursor passes them only with a dead letter (I3).
+    fn lost(hole: Hole) -> Self {
+        Self {
+            next: hole.to,
+            lost: Some(hole),
+            ..Self::default()
+        }
+    }
 }
 
 /// The task that runs the pass.
@@ -59,38 +72,37 @@ impl Pass {
             if end.borrow_and_update().is_some_and(|end| next >= end) {
                 return Ok(());
             }
-            let entries = tokio::select! {
-                entries = self.reader.read(CHUNK) => entries?,
+            let found = tokio::select! {
+                found = self.reader.read(CHUNK) => found?,
                 changed = end.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => return Ok(()),
                 },
             };
-            let Some(last) = entries.last() else { continue };
-            let only = self.lanes.claim(last.seq + 1);
-            let chunk = self.evaluator.evaluate(entries, only).await?;
-            self.hand_on(chunk, only).await;
+            match found {
+                Found::Entries(entries) => {
+                    let Some(last) = entries.last() else { continue };
+                    let only = self.lanes.claim(last.seq + 1);
+                    let chunk = self.evaluator.evaluate(entries, only).await?;
+                    self.hand_on(chunk.into_work(), only).await;
+                }
+                Found::Lost(hole) => {
+                    let only = self.lanes.claim(hole.to);
+                    let work = (0..self.queues.len()).map(|_| Work::lost(hole.clone()));
+                    self.hand_on(work.collect(), only).await;
+                }
+            }
         }
     }
 
-    async fn hand_on(&mut self, chunk: evaluator::Chunk, only: crate::graph::SinkSet) {
-        let evaluator::Chunk {
-            records,
-            next,
-            position,
-        } = chunk;
-        for (sink, records) in records.into_iter().enumerate() {
+    async fn hand_on(&mut self, work: Vec<Work>, only: crate::graph::SinkSet) {
+        for (sink, work) in work.into_iter().enumerate() {
             let Some((queue, on_slow)) = self.queues.get(sink) else {
                 continue;
             };
             if !only.contains(sink) {
                 continue;
             }
-            let work = Work {
-                records,
-                next,
-                position: position.clone(),
-            };
             match on_slow {
                 // A closed queue means that its delivery has stopped; the pipeline ends then.
                 OnSlowSink::Block => drop(queue.send(work).await),

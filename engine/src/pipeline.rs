@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use hermod_sdk::{
-    PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right,
+    PushSource, SinkContext, SourceContext, SourceFactory, SourceOpener, Tenure as Right, Text,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -12,7 +12,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::Backoff,
     buffer::{self, Buffer},
     checkpoint::Checkpoint,
     dead_letter::DeadLetters,
@@ -24,6 +23,7 @@ use crate::{
     keys,
     log::DataLog,
     pass::{Evaluator, EvaluatorContext, Feed, Lanes, Pass, QUEUE},
+    probes::{Probes, asked},
     progress::Progress,
     stamp::Stamp,
     status::{Board, State},
@@ -31,8 +31,8 @@ use crate::{
     tenure::{StartError, Tenure},
 };
 
-/// Longest wait for one connection test.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the end of a workflow waits for the store to keep the last position.
+const REPLICATE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a part of a workflow ended early.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -65,6 +65,8 @@ impl From<buffer::ReadError> for Stop {
 /// What is shared between a running workflow and its handles.
 pub(crate) struct Shared {
     pub(crate) plan: WorkflowPlan,
+    /// The workflow's id, or the scope of a stranded buffer that is drained.
+    pub(crate) scope: Text,
     pub(crate) epoch: u64,
     pub(crate) buffer: Buffer,
     pub(crate) progress: Arc<Progress>,
@@ -87,6 +89,7 @@ pub(crate) struct Pipeline {
     log: Option<DataLog>,
     source: Option<Arc<dyn SourceFactory>>,
     position: Option<hermod_sdk::Position>,
+    generation: u64,
     evaluator: EvaluatorContext,
     stop_intake: CancellationToken,
 }
@@ -107,42 +110,43 @@ impl Pipeline {
         log: Option<DataLog>,
         options: EngineOptions,
     ) -> Result<Self, StartError> {
+        let drains = tenure.drains(&plan);
+        let ended = CancellationToken::new();
         let Tenure {
             epoch,
+            scope,
             buffer,
             cursors,
             position,
+            generation,
             versions,
+            replica,
         } = tenure;
-        let ring = match &buffer {
-            Buffer::Ring(ring) => Some(ring.clone()),
-            Buffer::File(_) => None,
-        };
-        let progress = Arc::new(Progress::new(&cursors, ring));
+        let progress = Arc::new(Progress::new(&cursors, buffer.ring()));
         let board = Board::new(plan.sinks.len());
         let dead_letters = match &log {
             Some(log) => Some(DeadLetters::create(log, &plan.id)?),
             None => None,
         };
-        let ended = CancellationToken::new();
-        let (source, ingress) = way_in(&plan, &buffer, &progress, &options, &ended)?;
-        let sinks: Arc<[_]> = plan.sinks.iter().map(|sink| sink.id.clone()).collect();
+        let way_in = (!drains).then(|| way_in(&plan, &buffer, &progress, &options, &ended));
+        let (source, ingress) = way_in.transpose()?.unwrap_or_default();
         let ring_position = matches!(buffer, Buffer::Ring(_)) && source.is_some();
         let position_key = ring_position.then(|| keys::position(&plan.id, &plan.source.id));
         let checkpoint = Checkpoint::new(
             log.clone(),
             &plan,
-            epoch,
+            (scope.clone(), epoch),
             buffer.clone(),
             position_key,
             &progress,
+            replica,
         );
         if let Some(graph) = versions.of(u64::MAX) {
             options.metrics.prepare(&plan, graph);
         }
         let evaluator = EvaluatorContext {
             versions,
-            sinks,
+            sinks: plan.sinks.iter().map(|sink| sink.id.clone()).collect(),
             dead_letters: dead_letters.clone(),
             board: board.clone(),
             metrics: options.metrics.clone(),
@@ -150,6 +154,7 @@ impl Pipeline {
             source: plan.source.id.clone(),
         };
         let shared = Shared {
+            scope,
             epoch,
             buffer,
             progress,
@@ -168,6 +173,7 @@ impl Pipeline {
             log,
             source,
             position,
+            generation,
             evaluator,
             stop_intake: CancellationToken::new(),
         })
@@ -195,67 +201,8 @@ impl Pipeline {
     }
 
     async fn run_to_end(&self) -> Result<State, Stop> {
-        if !self.probe().await? {
-            return self.stop_before_start().await;
-        }
         let mut parts = self.start_parts();
-        if let Some(ingress) = &self.shared.ingress {
-            ingress.gate().open();
-        }
-        self.shared.board.enter(State::Running, None);
-        tracing::info!(
-            workflow = %self.shared.plan.id, epoch = self.shared.epoch,
-            acknowledge = self.shared.plan.acknowledge.as_str(), "workflow runs"
-        );
         self.run_parts(&mut parts).await
-    }
-
-    /// Tests the source and every sink, and shows what fails until nothing does; false when stopped.
-    async fn probe(&self) -> Result<bool, Stop> {
-        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
-        let mut drain = self.shared.drain.subscribe();
-        loop {
-            let failure = tokio::select! {
-                failure = self.probe_once() => failure,
-                () = asked(&mut drain) => return Ok(false),
-                () = self.shared.abort.cancelled() => return Err(Stop::Cancelled),
-            };
-            let Some(failure) = failure else {
-                return Ok(true);
-            };
-            tracing::warn!(workflow = %self.shared.plan.id, failure, "not ready to start; trying again");
-            self.shared.board.enter(State::Probing, Some(failure));
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = asked(&mut drain) => return Ok(false),
-                () = self.shared.abort.cancelled() => return Err(Stop::Cancelled),
-            }
-        }
-    }
-
-    async fn probe_once(&self) -> Option<String> {
-        let plan = &self.shared.plan;
-        if let Some(source) = &self.source
-            && let Err(error) = limited(source.probe()).await
-        {
-            return Some(format!("source `{}`: {error}", plan.source.id));
-        }
-        for (index, sink) in plan.sinks.iter().enumerate() {
-            let result = limited(sink.factory.probe()).await;
-            self.shared.board.block(index, result.clone().err());
-            if let Err(error) = result {
-                return Some(format!("sink `{}`: {error}", sink.id));
-            }
-        }
-        None
-    }
-
-    /// Nothing was delivered yet; what was pushed meanwhile stays in the buffer.
-    async fn stop_before_start(&self) -> Result<State, Stop> {
-        if let Some(ingress) = &self.shared.ingress {
-            ingress.gate().close().await;
-        }
-        Ok(State::Stopped)
     }
 
     fn start_parts(&self) -> Parts {
@@ -263,21 +210,54 @@ impl Pipeline {
         let tasks = Tasks::new();
         let delivered = Tasks::new();
         let end = watch::Sender::new(None);
-        self.start_deliveries(&delivered, &report, end.subscribe());
+        let probes = Probes::new(
+            self.shared.plan.id.clone(),
+            self.shared.board.clone(),
+            self.shared.drain.subscribe(),
+        );
+        self.start(&tasks, "begin", &report, self.begin(probes.clone()));
+        self.start_deliveries(&delivered, &report, &probes, end.subscribe());
         let checkpoint = self.checkpoint.clone();
         self.start(&tasks, "checkpoint", &report, async move {
             checkpoint.run().await
         });
+        let checkpoint = self.checkpoint.clone();
+        self.start(&tasks, "replica", &report, async move {
+            checkpoint.replicate().await
+        });
         let intake = self
             .source
             .clone()
-            .map(|factory| self.start_intake(&tasks, &report, factory));
+            .map(|factory| self.start_intake(&tasks, &report, probes, factory));
         Parts {
             tasks,
             failures,
             delivered,
             intake,
             end,
+        }
+    }
+
+    /// Opens the way in, and says so, once enough of the workflow answers.
+    fn begin(&self, probes: Probes) -> impl Future<Output = Result<(), Stop>> + Send + 'static {
+        let shared = self.shared.clone();
+        let pulls = self.source.is_some();
+        // Who pushes at `delivered` waits for every sink; at `durable` the way in is open from the start.
+        let all = shared.ingress.is_some() && shared.plan.acknowledge == Level::Delivered;
+        let sinks = if all { shared.plan.sinks.len() } else { 1 };
+        async move {
+            if !probes.ready(pulls, sinks).await {
+                return Ok(());
+            }
+            if let Some(ingress) = &shared.ingress {
+                ingress.gate().open();
+            }
+            shared.board.begin();
+            tracing::info!(
+                workflow = %shared.plan.id, epoch = shared.epoch,
+                acknowledge = shared.plan.acknowledge.as_str(), "workflow runs"
+            );
+            Ok(())
         }
     }
 
@@ -309,6 +289,7 @@ impl Pipeline {
         &self,
         tasks: &Tasks,
         report: &mpsc::Sender<(&'static str, Stop)>,
+        probes: &Probes,
         end: watch::Receiver<Option<u64>>,
     ) {
         let Shared {
@@ -345,7 +326,11 @@ impl Pipeline {
                     sink: sink.id.clone(),
                     stream: buffer.stream().clone(),
                     epoch: self.shared.epoch,
-                    tenure: Right::Owner,
+                    tenure: if self.drains() {
+                        Right::Drain
+                    } else {
+                        Right::Owner
+                    },
                 },
                 source: plan.source.id.clone(),
                 progress: progress.clone(),
@@ -357,7 +342,14 @@ impl Pipeline {
                     .clone()
                     .filter(|_| plan.acknowledge == Level::Delivered),
             });
-            self.start(tasks, "delivery", report, delivery.run(feed));
+            let (probes, sink) = (probes.clone(), sink.clone());
+            self.start(tasks, "delivery", report, async move {
+                if probes.sink(index, &sink.id, &*sink.factory).await {
+                    delivery.run(feed).await?;
+                }
+                // Stopped before it began: what waits for it stays in the buffer.
+                Ok(())
+            });
         }
         let pass = Pass {
             reader: buffer.reader(claimed),
@@ -373,19 +365,20 @@ impl Pipeline {
         &self,
         tasks: &Tasks,
         report: &mpsc::Sender<(&'static str, Stop)>,
+        probes: Probes,
         factory: Arc<dyn SourceFactory>,
     ) -> tokio::sync::oneshot::Receiver<intake::Ended> {
         let Shared {
             plan,
             board,
             buffer,
-            epoch,
             ..
         } = &*self.shared;
         let generation = self
             .position
             .as_ref()
-            .map_or(*epoch, hermod_sdk::Position::generation);
+            .map_or(self.generation, hermod_sdk::Position::generation);
+        let (id, tested) = (plan.source.id.clone(), factory.clone());
         let intake = Intake {
             factory,
             context: SourceContext {
@@ -398,6 +391,7 @@ impl Pipeline {
             log: self.log.clone(),
             position_key: keys::position(&plan.id, &plan.source.id),
             position: self.position.clone(),
+            checkpoint: self.checkpoint.clone(),
             safe: self.checkpoint.safe.subscribe(),
             board: board.clone(),
             metrics: self.options.metrics.clone(),
@@ -410,7 +404,11 @@ impl Pipeline {
         };
         let (done, ended) = tokio::sync::oneshot::channel();
         self.start(tasks, "intake", report, async move {
-            let result = intake.run().await?;
+            let result = if probes.source(&id, &*tested).await {
+                intake.run().await?
+            } else {
+                intake::Ended::default()
+            };
             // Nobody waits for it any more only when the workflow has failed.
             drop(done.send(result));
             Ok(())
@@ -420,12 +418,15 @@ impl Pipeline {
 
     /// Waits for the source's end, a request to stop, or a failure; then drains.
     async fn run_parts(&self, parts: &mut Parts) -> Result<State, Stop> {
-        let mut drain = self.shared.drain.subscribe();
+        if self.drains() {
+            return self.drain(parts, None).await;
+        }
+        let drain = self.shared.drain.subscribe();
         let ended = tokio::select! {
             Some((part, stop)) = parts.failures.recv() => return self.fail(parts, part, stop).await,
             () = self.shared.abort.cancelled() => return self.fail(parts, "workflow", Stop::Cancelled).await,
             ended = intake_end(&mut parts.intake) => Some(ended),
-            () = asked(&mut drain) => None,
+            () = asked(drain) => None,
         };
         self.drain(parts, ended).await
     }
@@ -465,12 +466,12 @@ impl Pipeline {
         parts.tasks.cancel();
         parts.delivered.cancel();
         self.checkpoint.write().await?;
-        let complete = ended.as_ref().is_some_and(|ended| ended.complete);
+        let complete = self.drains() || ended.as_ref().is_some_and(|ended| ended.complete);
         if let Some(ended) = ended {
-            let safe = match self.shared.plan.acknowledge {
-                Level::Delivered => self.checkpoint.safe.borrow().clone(),
-                Level::Durable => None,
-            };
+            self.replicate_last().await;
+            let told =
+                self.shared.plan.acknowledge == Level::Delivered || self.checkpoint.is_replicated();
+            let safe = self.checkpoint.safe.borrow().clone().filter(|_| told);
             ended.finish(safe, &self.shared.plan.id).await;
         }
         let delivered = self.shared.progress.low().next >= end;
@@ -479,6 +480,24 @@ impl Pipeline {
         } else {
             State::Stopped
         })
+    }
+
+    /// Whether what is run is a buffer that was set aside.
+    fn drains(&self) -> bool {
+        self.shared.scope != self.shared.plan.id
+    }
+
+    /// Keeps the last position for the next owner, if the store takes it in time.
+    async fn replicate_last(&self) {
+        let kept = tokio::time::timeout(REPLICATE_TIMEOUT, self.checkpoint.replicate_last()).await;
+        let workflow = &self.shared.plan.id;
+        match kept {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%workflow, %error, "the last position was not kept"),
+            Err(_) => tracing::warn!(
+                %workflow, "the store did not keep the last position in time; some messages will come again"
+            ),
+        }
     }
 
     /// Waits until the time that a drain was given is over; for ever while none was asked for.
@@ -511,12 +530,6 @@ impl Pipeline {
         }
         Err(stop)
     }
-}
-
-/// Waits until a drain is asked for.
-async fn asked(drain: &mut watch::Receiver<Option<Instant>>) {
-    // The sender lives as long as the workflow, so the wait cannot fail.
-    let _closed = drain.wait_for(Option::is_some).await.is_err();
 }
 
 /// A source to read, or the way in for what is pushed.
@@ -562,15 +575,5 @@ async fn intake_end(
             Err(_) => std::future::pending().await,
         },
         None => std::future::pending().await,
-    }
-}
-
-async fn limited(
-    probe: impl Future<Output = Result<(), hermod_sdk::ConnectorError>>,
-) -> Result<(), String> {
-    match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.report()),
-        Err(_) => Err(format!("no answer within {} s", PROBE_TIMEOUT.as_secs())),
     }
 }

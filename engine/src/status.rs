@@ -9,9 +9,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Sources and sinks are being tested; a failure is shown and tried again.
+    /// The source, or every sink, does not answer yet; what fails is shown and tried again.
     Probing,
-    /// Messages move.
+    /// Messages move, at least to the sinks that answer.
     Running,
     /// Intake has stopped; what was taken in is being delivered.
     Draining,
@@ -110,6 +110,23 @@ impl Board {
         }
         shown.state = state;
         shown.reason = reason;
+    }
+
+    /// Shows why the workflow has not begun yet, while it has not.
+    pub(crate) fn probing(&self, reason: Option<String>) {
+        let mut shown = self.lock();
+        if shown.state == State::Probing {
+            shown.reason = reason;
+        }
+    }
+
+    /// Enters `Running` from `Probing`, and from no other state.
+    pub(crate) fn begin(&self) {
+        let mut shown = self.lock();
+        if shown.state == State::Probing {
+            shown.state = State::Running;
+            shown.reason = None;
+        }
     }
 
     pub(crate) fn reason(&self) -> Option<String> {

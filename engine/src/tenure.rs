@@ -13,7 +13,9 @@ use crate::{
     graph::Graph,
     keys,
     log::DataLog,
+    ownership::{Ownership, Replica},
     pass::Versions,
+    stranded::{self, SetAside},
 };
 
 /// A workflow cannot be started.
@@ -48,6 +50,14 @@ pub enum StartError {
         /// Id of the workflow.
         workflow: Text,
     },
+    /// The log has an epoch that is not lower: a newer owner was here (I5).
+    #[error("epoch {epoch} is not above the last one in the data log, {latest}")]
+    Stale {
+        /// Epoch of the lease.
+        epoch: u64,
+        /// Last epoch in the log.
+        latest: u64,
+    },
     /// The graph does not compile for the sinks of the plan.
     #[error("the workflow's graph is not valid: {0}")]
     Graph(hermod_sdk::Problems),
@@ -62,10 +72,22 @@ pub enum StartError {
 /// What an owner has taken over.
 pub(crate) struct Tenure {
     pub(crate) epoch: u64,
+    /// Name under which the log keeps what belongs to the buffer: the workflow's id, or that of a stranded buffer.
+    pub(crate) scope: Text,
     pub(crate) buffer: Buffer,
     pub(crate) cursors: Vec<u64>,
     pub(crate) position: Option<Position>,
+    /// Generation of the source's positions while it has none.
+    pub(crate) generation: u64,
     pub(crate) versions: Versions,
+    pub(crate) replica: Option<Arc<dyn Replica>>,
+}
+
+impl Tenure {
+    /// Whether a buffer that was set aside is drained, and nothing is taken in.
+    pub(crate) fn drains(&self, plan: &WorkflowPlan) -> bool {
+        self.scope != plan.id
+    }
 }
 
 /// Takes a workflow over without a log: everything is in memory.
@@ -74,52 +96,67 @@ pub(crate) fn in_memory(plan: &WorkflowPlan) -> Result<Tenure, StartError> {
         return Err(StartError::NoLog);
     };
     let graph = compile(&plan.graph, plan).map_err(StartError::Graph)?;
+    let epoch = epoch::next(0);
     Ok(Tenure {
-        epoch: epoch::next(0),
+        epoch,
+        scope: plan.id.clone(),
         buffer: ring(RingLimits { messages, bytes }),
         cursors: vec![0; plan.sinks.len()],
         position: None,
+        generation: epoch,
         versions: Versions::new(vec![(0, graph)]),
+        replica: None,
     })
 }
 
 /// Takes a workflow over on a log.
 ///
 /// # Durability
-/// When it returns, epoch, buffer, cursors and graph version are on disk.
+/// When it returns, epoch, buffer, cursors and graph version are on disk, and what was overtaken is set aside.
 pub(crate) async fn take(
     log: &DataLog,
     plan: &WorkflowPlan,
     drop_removed: &[Text],
+    ownership: Option<&Ownership>,
 ) -> Result<Tenure, StartError> {
-    let epoch = epoch::next(epoch::latest(log.log(), &plan.id));
-    let position = stored_position(log.log(), plan)?;
+    let latest = epoch::latest(log.log(), &plan.id);
+    let epoch = ownership.map_or_else(|| epoch::next(latest), |ownership| ownership.epoch);
+    let overtaken = ownership
+        .is_some_and(|own| stranded::is_overtaken(log.log(), &plan.id, &own.store, own.since));
+    // I5: an epoch only grows, also over a change of the store.
+    if epoch <= latest && !overtaken {
+        return Err(StartError::Stale { epoch, latest });
+    }
+    let position = position(log.log(), plan, ownership, overtaken)?;
     let (buffer, fresh) = match plan.buffer {
         BufferPlan::Ring { messages, bytes } => (ring(RingLimits { messages, bytes }), true),
-        BufferPlan::File => file(log, plan, epoch).await?,
+        BufferPlan::File => file(log, plan, epoch, overtaken).await?,
     };
     let (_, end) = buffer.bounds();
-    let cursors = cursors(log.log(), plan, &buffer, end);
-    let removed = removed_sinks(log.log(), plan, buffer.stream(), end, drop_removed)?;
-    let versions = versions(
-        log,
-        plan,
-        &buffer,
-        cursors.iter().copied().min().unwrap_or(end),
-    )?;
+    let (cursors, removed) = if overtaken {
+        (vec![end; plan.sinks.len()], Vec::new())
+    } else {
+        let removed = removed_sinks(log.log(), plan, buffer.stream(), end, drop_removed)?;
+        (cursors(log.log(), plan, &plan.id, &buffer, end), removed)
+    };
+    let low = cursors.iter().copied().min().unwrap_or(end);
+    let versions = versions(log, plan, (&plan.id, overtaken), &buffer, low)?;
+    let aside = if overtaken {
+        stranded::set_aside(log.log(), &plan.id, &mut Batch::new())
+    } else {
+        SetAside::Nothing
+    };
     log.append(|| {
         let mut batch = Batch::new();
+        if overtaken {
+            stranded::set_aside(log.log(), &plan.id, &mut batch);
+        }
         batch.set(&keys::epoch(&plan.id), &epoch.to_le_bytes());
+        if let Some(ownership) = ownership {
+            batch.set(&keys::store(&plan.id), ownership.store.as_bytes());
+        }
         if let Buffer::File(file) = &buffer {
-            batch.set(&keys::buffer(&plan.id), file.name().as_bytes());
-            for (sink, next) in plan.sinks.iter().zip(&cursors) {
-                let cursor = Cursor {
-                    next: *next,
-                    epoch,
-                    stream: file.name().clone(),
-                };
-                batch.set(&keys::cursor(&plan.id, &sink.id), &cursor.to_bytes());
-            }
+            record_buffer(plan, file, (epoch, &cursors), &mut batch);
         }
         for name in &removed {
             batch.unset(name);
@@ -129,14 +166,102 @@ pub(crate) async fn take(
         batch
     })
     .await?;
+    report(&plan.id, &aside);
     tracing::debug!(workflow = %plan.id, epoch, fresh, end, ?cursors, "workflow taken over");
     Ok(Tenure {
         epoch,
+        scope: plan.id.clone(),
         buffer,
         cursors,
         position,
+        generation: ownership.map_or(epoch, |ownership| ownership.generation),
         versions: versions.compiled,
+        replica: ownership.map(|ownership| ownership.replica.clone()),
     })
+}
+
+/// Adds to a batch which buffer is in use, and how far each sink has come in it.
+fn record_buffer(
+    plan: &WorkflowPlan,
+    file: &FileBuffer,
+    (epoch, cursors): (u64, &[u64]),
+    batch: &mut Batch,
+) {
+    batch.set(&keys::buffer(&plan.id), file.name().as_bytes());
+    batch.set(&keys::level(&plan.id), plan.acknowledge.as_str().as_bytes());
+    for (sink, next) in plan.sinks.iter().zip(cursors) {
+        let cursor = Cursor {
+            next: *next,
+            epoch,
+            stream: file.name().clone(),
+        };
+        batch.set(&keys::cursor(&plan.id, &sink.id), &cursor.to_bytes());
+    }
+}
+
+/// Returns where the source is to be read on: the log's own position, unless another owner came after it.
+fn position(
+    log: &Log,
+    plan: &WorkflowPlan,
+    ownership: Option<&Ownership>,
+    overtaken: bool,
+) -> Result<Option<Position>, StartError> {
+    let given = ownership.and_then(|ownership| ownership.position.clone());
+    if overtaken {
+        return Ok(given);
+    }
+    Ok(stored_position(log, plan)?.or(given))
+}
+
+/// Takes a buffer over that was set aside, to drain it.
+pub(crate) async fn take_stranded(
+    log: &DataLog,
+    plan: &WorkflowPlan,
+    scope: &str,
+    epoch: u64,
+) -> Result<Tenure, StartError> {
+    let missing = || corrupt(&keys::buffer(scope), &"there is no such buffer");
+    let (name, stream) = stranded::stream_of(log.log(), scope).ok_or_else(missing)?;
+    let buffer = Buffer::File(Arc::new(FileBuffer::new(log.clone(), name.into(), stream)));
+    let (_, end) = buffer.bounds();
+    let cursors = cursors(log.log(), plan, scope, &buffer, end);
+    let low = cursors.iter().copied().min().unwrap_or(end);
+    let versions = versions(log, plan, (scope, false), &buffer, low)?;
+    log.append(|| {
+        let mut batch = Batch::new();
+        batch.set(&keys::epoch(scope), &epoch.to_le_bytes());
+        batch.reserved();
+        batch
+    })
+    .await?;
+    Ok(Tenure {
+        epoch,
+        scope: scope.into(),
+        buffer,
+        cursors,
+        position: None,
+        generation: epoch,
+        versions: versions.compiled,
+        replica: None,
+    })
+}
+
+/// Says what became of an overtaken buffer.
+pub(crate) fn report(workflow: &str, aside: &SetAside) {
+    match aside {
+        SetAside::Nothing => {}
+        SetAside::Discarded { messages } => tracing::info!(
+            workflow,
+            messages,
+            "buffer was overtaken by another owner and is discarded; the source has its messages"
+        ),
+        SetAside::Stranded(backlog) => tracing::warn!(
+            workflow,
+            stream = backlog.stream,
+            messages = backlog.messages(),
+            "buffer was overtaken by another owner and is stranded here until it is drained"
+        ),
+    }
 }
 
 fn ring(limits: RingLimits) -> Buffer {
@@ -149,9 +274,10 @@ async fn file(
     log: &DataLog,
     plan: &WorkflowPlan,
     epoch: u64,
+    overtaken: bool,
 ) -> Result<(Buffer, bool), StartError> {
     let key = keys::buffer(&plan.id);
-    let stored = log.log().register(&key);
+    let stored = log.log().register(&key).filter(|_| !overtaken);
     let fresh = stored.is_none();
     let name = if let Some(bytes) = stored {
         Text::try_from(bytes).map_err(|_| corrupt(&key, &"the name of the buffer is not text"))?
@@ -196,10 +322,10 @@ fn stored_position(log: &Log, plan: &WorkflowPlan) -> Result<Option<Position>, S
 }
 
 /// A sink's stored cursor counts in this buffer, or it is new and begins at the end.
-fn cursors(log: &Log, plan: &WorkflowPlan, buffer: &Buffer, end: u64) -> Vec<u64> {
+fn cursors(log: &Log, plan: &WorkflowPlan, scope: &str, buffer: &Buffer, end: u64) -> Vec<u64> {
     let (first, _) = buffer.bounds();
     let stored = |sink: &Text| {
-        let bytes = log.register(&keys::cursor(&plan.id, sink))?;
+        let bytes = log.register(&keys::cursor(scope, sink))?;
         Cursor::from_bytes(&bytes).filter(|cursor| cursor.stream == *buffer.stream())
     };
     let next = |sink: &Text| stored(sink).map_or(end, |cursor| cursor.next.clamp(first, end));
@@ -251,11 +377,11 @@ struct Recorded {
 
 impl Recorded {
     fn record(&self, batch: &mut Batch) {
-        for (name, part) in &self.set {
-            batch.set(name, part);
-        }
         for name in &self.unset {
             batch.unset(name);
+        }
+        for (name, part) in &self.set {
+            batch.set(name, part);
         }
     }
 }
@@ -263,10 +389,11 @@ impl Recorded {
 /// Compiles the present graph and those under which a backlog was accepted.
 ///
 /// They are registers and not records of a stream: a record that stays for long would hold its segment of
-/// the log, and all segments behind it.
+/// the log, and all segments behind it. Those of an overtaken buffer are left to it.
 fn versions(
     log: &DataLog,
     plan: &WorkflowPlan,
+    (scope, overtaken): (&str, bool),
     buffer: &Buffer,
     low: u64,
 ) -> Result<Recorded, StartError> {
@@ -280,8 +407,12 @@ fn versions(
         });
     };
     let (_, end) = file.bounds();
-    let prefix = keys::graphs(&plan.id);
-    let registers = log.log().registers(&prefix);
+    let prefix = keys::graphs(scope);
+    let registers = if overtaken {
+        Vec::new()
+    } else {
+        log.log().registers(&prefix)
+    };
     let mut texts: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     // Parts are put together in the order of their names.
     let parts: BTreeMap<_, _> = registers.iter().map(|(name, part)| (name, part)).collect();
@@ -295,7 +426,9 @@ fn versions(
             serde_json::from_slice(&text).map_err(|error| corrupt(&prefix, &error))?;
         stored.push((from, graph));
     }
-    let changed = stored.last().is_none_or(|(_, last)| *last != plan.graph);
+    // What is drained was accepted before; nothing is accepted under the present version.
+    let drains = scope != &*plan.id && !stored.is_empty();
+    let changed = !drains && stored.last().is_none_or(|(_, last)| *last != plan.graph);
     // The version that accepted the lowest waiting message, and all after it, are still needed.
     let needed = stored
         .partition_point(|(from, _)| *from <= low)
@@ -317,7 +450,7 @@ fn versions(
         compiled.push((end, present));
         let text = serde_json::to_vec(&plan.graph).unwrap_or_default();
         for (part, bytes) in text.chunks(PART_BYTES).enumerate() {
-            set.push((keys::graph_part(&plan.id, end, part), bytes.to_vec()));
+            set.push((keys::graph_part(scope, end, part), bytes.to_vec()));
         }
     }
     let outdated = |name: &String| {

@@ -278,6 +278,42 @@ async fn a_failed_probe_is_shown_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_away_at_the_start_holds_back_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open_log(dir.path());
+    let source = MemorySource::of(numbered(3000));
+    let (well, away) = (MemorySink::new(), MemorySink::new());
+    away.state.probe_fails.store(true, Ordering::SeqCst);
+    let sinks = vec![sink_plan("away", &away), sink_plan("well", &well)];
+    let engine = engine(Some(&log));
+    let workflow = engine
+        .start(plan("w", pull_source(&source), sinks.clone()))
+        .await
+        .unwrap();
+    until("the healthy sink has everything", || {
+        well.count() == 3000 && workflow.status().sinks[1].backlog == 0
+    })
+    .await;
+    let status = workflow.status();
+    assert_eq!(status.state, State::Running);
+    let blocked = status.sinks[0].blocked.as_deref().unwrap_or_default();
+    assert!(blocked.contains("probe fails"), "{blocked}");
+    assert_eq!(status.sinks[0].backlog, 3000);
+    assert_eq!(away.count(), 0);
+    // A stop does not wait for it, and loses nothing.
+    workflow.drain(Duration::from_mins(10)).await;
+    assert_eq!(workflow.status().state, State::Stopped);
+    away.state.probe_fails.store(false, Ordering::SeqCst);
+    let workflow = engine
+        .start(plan("w", pull_source(&source), sinks))
+        .await
+        .unwrap();
+    until("the other one has caught up", || away.count() == 3000).await;
+    until("nothing waits", || workflow.status().buffered == 0).await;
+    assert_eq!(well.count(), 3000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn messages_that_a_transactional_sink_holds_are_skipped_by_position() {
     let dir = tempfile::tempdir().unwrap();
     let log = open_log(dir.path());

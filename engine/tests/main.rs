@@ -7,8 +7,10 @@
 )]
 
 mod acknowledgement;
+mod damage;
 mod dead_letters;
 mod delivery;
 mod kit;
+mod ownership;
 mod restart;
 mod shutdown;

@@ -88,11 +88,13 @@ impl hermod_api::Node for View {
     fn engines(&self) -> Engines {
         let mut engines = Engines {
             running: 0,
+            probing: 0,
             failed: self.not_started.load(Ordering::Relaxed),
         };
         for workflow in self.engine.workflows() {
             match workflow.status().state {
-                State::Probing | State::Running | State::Draining => engines.running += 1,
+                State::Probing => engines.probing += 1,
+                State::Running | State::Draining => engines.running += 1,
                 State::Failed => engines.failed += 1,
                 State::Stopped | State::Completed => {}
             }

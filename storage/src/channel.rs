@@ -6,6 +6,7 @@ mod counters;
 mod identity;
 mod link;
 mod listener;
+mod router;
 mod service;
 mod tasks;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use connections::Connections;
 pub use counters::Counters;
 pub use identity::{Identity, IdentityError, SECRET_BYTES_MIN};
 pub use listener::{ListenError, Listener};
+pub use router::{Gate, Router};
 
 /// Bytes of a call's body, and of an answer (I9). A piece of a snapshot or a pushed request is far below it.
 pub const BODY_BYTES_MAX: usize = 20 << 20;
@@ -63,6 +65,17 @@ impl Topic {
         Self::StoreKey,
         Self::Push,
         Self::Question,
+    ];
+
+    /// Those that the store answers: what members say to each other as members.
+    pub const STORE: &[Self] = &[
+        Self::Hello,
+        Self::RaftAppend,
+        Self::RaftVote,
+        Self::RaftSnapshot,
+        Self::Submit,
+        Self::ReadIndex,
+        Self::Membership,
     ];
 
     /// Returns the topic of a number that a message names.

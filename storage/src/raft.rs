@@ -70,7 +70,8 @@ use node::Node;
 use proposer::Queue;
 use reads::Barrier;
 
-/// A member of the group. Whoever opened it wires it, as a [`Handler`](crate::channel::Handler), to its listener.
+/// A member of the group. Whoever opened it wires it to its listener: as the [`Handler`](crate::channel::Handler) of
+/// [`Topic::STORE`](crate::channel::Topic::STORE), and as the [`Gate`](crate::channel::Gate) of whatever else is answered there.
 ///
 /// Dropped without [`close`](crate::Store::close), it ends as in a crash.
 pub struct Raft {
@@ -178,11 +179,12 @@ impl Raft {
     /// Cancel-safe.
     pub async fn failed(&self) -> RaftError {
         let mut failed = self.node.failed.subscribe();
-        let reason = match failed.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
+        let reason = failed.wait_for(Option::is_some).await;
+        // Nothing of the watch is held while it waits, so that the future may move between threads.
+        match reason.map(|reason| reason.clone().unwrap_or_default()) {
+            Ok(reason) => RaftError::Core { reason },
             Err(_) => std::future::pending().await,
-        };
-        RaftError::Core { reason }
+        }
     }
 
     /// Returns the node's id: a random number, made with its directory.

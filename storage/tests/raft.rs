@@ -3,10 +3,12 @@
 mod alone;
 mod churn;
 mod cluster;
+mod conformance;
 mod kill;
 mod members;
 mod network;
 mod together;
+mod wire;
 
 use std::{
     sync::Arc,

@@ -54,6 +54,8 @@ pub trait Disk: Send + Sync + Debug + 'static {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>>;
     /// Renames a file within its directory; durable after `sync_dir`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name in its directory; durable after `sync_dir`.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Deletes a file; durable after `sync_dir`.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and deletions in a directory durable.

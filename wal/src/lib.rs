@@ -47,6 +47,7 @@ mod locate;
 mod log;
 mod options;
 mod pool;
+mod quarantine;
 mod reader;
 mod reclaim;
 mod recovery;

@@ -208,13 +208,14 @@ pub(crate) fn sealed(shared: &Shared, number: u64) -> Result<Arc<Sealed>, Unread
     let index = Index::build(file.as_ref(), &header, known_end).map_err(Unreadable::io(path))?;
     for (at, end) in &index.damage {
         // I6: named once when it is met.
-        tracing::error!(
-            segment = number,
-            offset = at,
-            bytes = end - at,
-            "damage in the log"
-        );
-        shared.ledger().counts.damage += 1;
+        if shared.damaged(number, u64::from(*at)) {
+            tracing::error!(
+                segment = number,
+                offset = at,
+                bytes = end - at,
+                "damage in the log"
+            );
+        }
     }
     let sealed = Arc::new(Sealed {
         header,

@@ -12,6 +12,7 @@ use crate::format::TABLE_OFFSET;
 use crate::ledger::{Ledger, Limits, Phase};
 use crate::options::Options;
 use crate::pool::{self, Pool, Spare};
+use crate::quarantine::Quarantine;
 use crate::reader::{ReadLimit, Reader, Record, Visibility, read_once};
 use crate::recovery::{End, Last, Listing, Recovery, recover};
 use crate::segment::{Active, LOCK, Name, Pin, Position, begin};
@@ -308,16 +309,10 @@ fn start(
         next_frame,
     } = end;
     let mut ledger = Ledger::new(&table, limits(options, segment_bytes));
-    ledger.counts.damage = report.damage.len() as u64;
     for (number, bytes) in &listing.live {
         ledger.live.insert(*number, Arc::new(Pin { bytes: *bytes }));
     }
-    for damage in &report.damage {
-        // I6: reported when it is met.
-        tracing::error!(segment = damage.segment, offset = damage.offset, bytes = damage.bytes,
-            part = ?damage.part, lost = ?damage.lost, "damage in the log");
-    }
-    let damaged = !report.damage.is_empty();
+    let met = report.damage.clone();
     let shared = Shared::new(
         options.dir.clone(),
         disk,
@@ -325,7 +320,15 @@ fn start(
         segment_bytes,
         ledger,
         pool,
+        Quarantine::of(listing.damaged.iter().copied()),
     );
+    for damage in &met {
+        // I6: reported when it is met.
+        shared.damaged(damage.segment, damage.offset);
+        tracing::error!(segment = damage.segment, offset = damage.offset, bytes = damage.bytes,
+            part = ?damage.part, lost = ?damage.lost, "damage in the log");
+    }
+    let damaged = !met.is_empty();
     tidy(&shared, listing)?;
     let newest = listing.live.keys().next_back().copied().unwrap_or(0);
     let active = match last {

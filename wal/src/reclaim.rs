@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::disk::Access;
 use crate::pool::Spare;
+use crate::quarantine::Keep;
 use crate::segment::{Name, Pin, read_opening};
 use crate::shared::Shared;
 use crate::{Seq, StreamId};
@@ -127,6 +128,21 @@ fn release(shared: &Shared, number: u64) -> Released {
     let path = Name::Live(number).path(&shared.dir);
     let capacity = u32::try_from(pin.bytes).unwrap_or(0);
     let file = Spare { path, capacity };
+    // I6: a damaged file stays, under its second name.
+    let kept = match shared.quarantine.keep(number) {
+        Keep::No => None,
+        Keep::Linked => Some(shared.disk.remove(&file.path)),
+        Keep::Rename => {
+            let to = Name::Damaged(number).path(&shared.dir);
+            Some(shared.disk.rename(&file.path, &to))
+        }
+    };
+    if let Some(kept) = kept {
+        if let Err(error) = kept.and_then(|()| shared.disk.sync_dir(&shared.dir)) {
+            tracing::warn!(segment = number, %error, "cannot set a damaged segment aside");
+        }
+        return Released::Gone;
+    }
     // I7: a file that failed is never written again.
     let recycled = !poisoned
         && match shared

@@ -75,6 +75,8 @@ pub(crate) struct Listing {
     pub(crate) live: BTreeMap<u64, u64>,
     pub(crate) spares: Vec<(PathBuf, u64)>,
     pub(crate) fillings: Vec<PathBuf>,
+    /// Damaged segments that are kept.
+    pub(crate) damaged: Vec<u64>,
 }
 
 impl Listing {
@@ -87,6 +89,7 @@ impl Listing {
                 }
                 Some(Name::Spare(_)) => listing.spares.push((dir.join(name), bytes)),
                 Some(Name::Filling(_)) => listing.fillings.push(dir.join(name)),
+                Some(Name::Damaged(number)) => listing.damaged.push(number),
                 None => {}
             }
         }

@@ -12,6 +12,7 @@ use crate::table::Table;
 const LIVE: &str = "segment-";
 const SPARE: &str = "spare-";
 const FILLING: &str = "filling-";
+const DAMAGED: &str = "damaged-";
 const SUFFIX: &str = ".wal";
 
 /// Name of the file that holds the lock.
@@ -26,6 +27,8 @@ pub(crate) enum Name {
     Spare(u64),
     /// A file that is being filled.
     Filling(u64),
+    /// A damaged segment that is kept (I6).
+    Damaged(u64),
 }
 
 impl Name {
@@ -40,6 +43,7 @@ impl Name {
             .map(Self::Live)
             .or_else(|| number(SPARE).map(Self::Spare))
             .or_else(|| number(FILLING).map(Self::Filling))
+            .or_else(|| number(DAMAGED).map(Self::Damaged))
     }
 
     pub(crate) fn path(self, dir: &Path) -> PathBuf {
@@ -47,6 +51,7 @@ impl Name {
             Self::Live(number) => (LIVE, number),
             Self::Spare(number) => (SPARE, number),
             Self::Filling(number) => (FILLING, number),
+            Self::Damaged(number) => (DAMAGED, number),
         };
         dir.join(format!("{prefix}{number:016x}{SUFFIX}"))
     }

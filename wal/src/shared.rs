@@ -10,6 +10,7 @@ use crate::cache::Caches;
 use crate::disk::Disk;
 use crate::ledger::{Ledger, Phase};
 use crate::pool::Pool;
+use crate::quarantine::Quarantine;
 use crate::recovery::Recovery;
 use crate::signal::Signal;
 use crate::ticket::Waiter;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     waiters: Mutex<BTreeMap<(u64, u64), Waiter>>,
     /// Segments whose file failed (I7).
     poisoned: Mutex<HashSet<u64>>,
+    pub(crate) quarantine: Quarantine,
     next_waiter: AtomicU64,
 }
 
@@ -81,6 +83,7 @@ impl Shared {
         segment_bytes: u32,
         ledger: Ledger,
         pool: Pool,
+        quarantine: Quarantine,
     ) -> Self {
         Self {
             dir,
@@ -96,6 +99,7 @@ impl Shared {
             failed: Mutex::default(),
             waiters: Mutex::default(),
             poisoned: Mutex::default(),
+            quarantine,
             next_waiter: AtomicU64::new(0),
         }
     }

@@ -50,6 +50,7 @@ enum NameChange {
     Create(PathBuf, Node),
     Rename(PathBuf, PathBuf),
     Remove(PathBuf),
+    Link(PathBuf, Node),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -210,7 +211,9 @@ impl Memory {
         let kept = random.random_range(0..=state.name_changes.len());
         for change in &state.name_changes[..kept] {
             match change.clone() {
-                NameChange::Create(path, node) => drop(names.insert(path, node)),
+                NameChange::Create(path, node) | NameChange::Link(path, node) => {
+                    drop(names.insert(path, node));
+                }
                 NameChange::Remove(path) => drop(names.remove(&path)),
                 NameChange::Rename(from, to) => {
                     if let Some(node) = names.remove(&from) {
@@ -320,6 +323,24 @@ impl Disk for Memory {
         state
             .name_changes
             .push(NameChange::Rename(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.step()?;
+        let node = state
+            .names
+            .get(from)
+            .ok_or(io::ErrorKind::NotFound)?
+            .clone();
+        if state.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.names.insert(to.to_owned(), node.clone());
+        state
+            .name_changes
+            .push(NameChange::Link(to.to_owned(), node));
         Ok(())
     }
 

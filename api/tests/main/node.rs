@@ -219,6 +219,7 @@ pub(crate) fn stand(webhooks: impl IntoIterator<Item = (&'static str, Double)>) 
         forwarded: Mutex::default(),
         log: Mutex::new(LogState::Open),
         engines: Engines {
+            probing: 0,
             running: 1,
             failed: 0,
         },

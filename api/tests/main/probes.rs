@@ -22,6 +22,7 @@ async fn livez_is_always_200() {
 async fn readyz_has_the_schema_v1() {
     let mut stand = stand([]);
     stand.engines = Engines {
+        probing: 0,
         running: 2,
         failed: 1,
     };

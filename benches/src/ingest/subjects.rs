@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::server::{Server, free_port};
+use crate::server::{Server, free_port};
 
 /// How long the sink may take to write what is left after the load.
 const DRAIN_WITHIN: Duration = Duration::from_mins(1);

@@ -3,7 +3,7 @@
 use hermod_sdk::{Message, Text};
 use hermod_wal::{Batch, ReadLimit, Seq, StreamId, Ticket};
 
-use super::{ChunkLimit, Entry, ReadError};
+use super::{ChunkLimit, Entry, Found, Hole, ReadError};
 use crate::{
     envelope::{self, Target},
     log::{DataLog, LogError},
@@ -93,7 +93,7 @@ pub(crate) struct FileReader {
 }
 
 impl FileReader {
-    pub(crate) async fn read(&mut self, limit: ChunkLimit) -> Result<Vec<Entry>, ReadError> {
+    pub(crate) async fn read(&mut self, limit: ChunkLimit) -> Result<Found, ReadError> {
         let limit = ReadLimit {
             records: limit.messages,
             bytes: limit.bytes,
@@ -101,9 +101,13 @@ impl FileReader {
         let records = loop {
             let arrival = self.log.log().arrival(self.stream, Seq(self.next));
             arrival.await.map_err(|error| self.unreadable(error))?;
-            let records = self.read_records(limit).await?;
-            if !records.is_empty() {
-                break records;
+            match self.read_records(limit).await? {
+                Ok(records) if records.is_empty() => {}
+                Ok(records) => break records,
+                Err(hole) => {
+                    self.next = hole.to;
+                    return Ok(Found::Lost(hole));
+                }
             }
         };
         let mut entries = Vec::with_capacity(records.len());
@@ -118,13 +122,13 @@ impl FileReader {
             });
         }
         self.next = entries.last().map_or(self.next, |entry| entry.seq + 1);
-        Ok(entries)
+        Ok(Found::Entries(entries))
     }
 
     async fn read_records(
         &mut self,
         limit: ReadLimit,
-    ) -> Result<Vec<hermod_wal::Record>, ReadError> {
+    ) -> Result<Result<Vec<hermod_wal::Record>, Hole>, ReadError> {
         let from = Seq(self.next);
         let mut reader = match self.reader.take() {
             Some(reader) if reader.position() == from => reader,
@@ -148,8 +152,24 @@ impl FileReader {
             self.reader = Some(reader);
             result
         };
-        // I6: damage is named and stops the reading; it is never skipped silently.
-        result.map_err(|error| self.unreadable(error))
+        match result {
+            Ok(records) => Ok(Ok(records)),
+            // I6: damage is named; whoever reads decides what becomes of it, and nothing skips it silently.
+            Err(hermod_wal::ReadError::Damaged {
+                from,
+                to,
+                segment,
+                offset,
+                ..
+            }) => Ok(Err(Hole {
+                stream: self.name.clone(),
+                from: from.0,
+                to: to.0,
+                segment,
+                offset,
+            })),
+            Err(error) => Err(self.unreadable(error)),
+        }
     }
 
     fn unreadable(&self, reason: impl std::fmt::Display) -> ReadError {

@@ -1,9 +1,9 @@
-//! The durable form of a dead letter, format 1.
+//! The durable form of a dead letter.
 //!
 //! | field | type | note |
 //! |---|---|---|
-//! | format | u8 | 1 |
-//! | origin | u8 | 1 sink, 2 node |
+//! | format | u8 | 1; 2 where the origin is 3 |
+//! | origin | u8 | 1 sink, 2 node, 3 data log |
 //! | attempts | u32 | |
 //! | time | i64 | milliseconds since 1970 |
 //! | origin id, kind, reason | text each | |
@@ -19,7 +19,10 @@ use crate::{
     wire::{Fields, WireError, put_bytes},
 };
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// What origins 1 and 2 are written as, so that nodes before format 2 read them.
+const FORMAT_BEFORE: u8 = 1;
 
 /// A dead letter before it has a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +65,9 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let (origin, id) = match &entry.origin {
         Origin::Sink(id) => (1, id),
         Origin::Node(id) => (2, id),
+        Origin::Log(place) => (3, place),
     };
-    out.push(FORMAT);
+    out.push(if origin == 3 { FORMAT } else { FORMAT_BEFORE });
     out.push(origin);
     out.extend_from_slice(&entry.attempts.to_le_bytes());
     out.extend_from_slice(&entry.time_ms.to_le_bytes());
@@ -99,6 +103,7 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Entry, WireError> {
     let origin = match origin {
         1 => Origin::Sink(id),
         2 => Origin::Node(id),
+        3 if format >= 2 => Origin::Log(id),
         other => {
             return Err(WireError::Unknown {
                 what: "origin",
@@ -143,7 +148,11 @@ mod tests {
 
     #[test]
     fn round_trip_and_every_prefix_refused() {
-        for origin in [Origin::Sink("lake".into()), Origin::Node("n3".into())] {
+        for origin in [
+            Origin::Sink("lake".into()),
+            Origin::Node("n3".into()),
+            Origin::Log("segment 3, offset 99".into()),
+        ] {
             let entry = entry(origin);
             let mut bytes = Vec::new();
             encode(&entry, &mut bytes);
@@ -156,6 +165,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn golden_file_of_format_2_is_written_and_read_byte_for_byte() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/testdata/dead_letter/format-2.bin"
+        );
+        let golden = Bytes::from(std::fs::read(path).expect("golden file"));
+        let lost = entry(Origin::Log("segment 3, offset 99".into()));
+        let mut bytes = Vec::new();
+        encode(&lost, &mut bytes);
+        assert_eq!(bytes, golden);
+        assert_eq!(decode(&golden).unwrap(), lost);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hermod_sdk::Record;
 use tokio::time::Instant;
 
 use super::part::{Boundary, boundary_after, split};
-use crate::{document::DeliveryPlan, pass::Feed, pipeline::Stop};
+use crate::{buffer::Hole, document::DeliveryPlan, pass::Feed, pipeline::Stop};
 
 pub(super) struct Gather {
     feed: Feed,
@@ -20,6 +20,16 @@ pub(super) struct Gather {
     boundary: Boundary,
     // Whether the cursor may pass something that left no record.
     passable: bool,
+    // Comes behind everything that is waiting.
+    lost: Option<Hole>,
+}
+
+/// What a sink has to do next.
+pub(super) enum Step {
+    /// Write these, perhaps none where everything was filtered.
+    Write(Vec<Record>, Boundary),
+    /// Pass messages that are lost to damage.
+    Lost(Hole),
 }
 
 impl Gather {
@@ -33,28 +43,44 @@ impl Gather {
             waiting: Vec::new(),
             boundary: Boundary::default(),
             passable: false,
+            lost: None,
         }
     }
 
-    /// Returns the next batch, perhaps without records where everything was filtered; `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<(Vec<Record>, Boundary)>, Stop> {
-        if self.waiting.is_empty() && !self.passable {
+    /// Returns what comes next in log order; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Step>, Stop> {
+        if self.waiting.is_empty() && !self.passable && self.lost.is_none() {
             let Some(work) = self.feed.next().await? else {
                 return Ok(None);
             };
             self.add(work);
         }
         let until = (!self.wait.is_zero()).then(|| Instant::now() + self.wait);
-        while self.waiting.len() < self.messages_max && self.bytes() < self.bytes_max {
+        while self.lost.is_none()
+            && self.waiting.len() < self.messages_max
+            && self.bytes() < self.bytes_max
+        {
             let Some(work) = self.feed.next_until(until).await else {
                 break;
             };
             self.add(work);
         }
-        Ok(Some(self.cut()))
+        // I4: what is lost keeps its place in the order.
+        if self.waiting.is_empty()
+            && !self.passable
+            && let Some(hole) = self.lost.take()
+        {
+            return Ok(Some(Step::Lost(hole)));
+        }
+        let (records, boundary) = self.cut();
+        Ok(Some(Step::Write(records, boundary)))
     }
 
     fn add(&mut self, work: crate::pass::Work) {
+        if work.lost.is_some() {
+            self.lost = work.lost;
+            return;
+        }
         self.waiting.extend(work.records);
         self.boundary.next = work.next;
         if work.position.is_some() {

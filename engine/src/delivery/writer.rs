@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use hermod_sdk::{ConnectorError, ErrorKind, Outcome, Policy, Sink, Text, Written};
+use hermod_sdk::{ConnectorError, ErrorKind, Message, Outcome, Policy, Sink, Text, Written};
 
 use super::{
     Delivery,
     part::{Attempt, Part},
 };
 use crate::{
+    buffer::Hole,
     clock,
     dead_letter::{self, Origin},
     document::OnOutage,
@@ -186,7 +187,30 @@ impl Delivery {
         }
     }
 
-    async fn dead_letter(&self, entries: Vec<dead_letter::Entry>) -> Result<(), Stop> {
+    /// The dead letter that stands for messages that cannot be read.
+    pub(super) fn lost(&self, hole: &Hole) -> dead_letter::Entry {
+        let Hole {
+            stream,
+            from,
+            to,
+            segment,
+            offset,
+        } = hole;
+        let last = to.saturating_sub(1);
+        dead_letter::Entry {
+            message: Message::new(format!("{stream}/{from}-{last}"), Vec::new()),
+            origin: Origin::Log(format!("segment {segment}, offset {offset}").into()),
+            sinks: vec![self.id.clone()],
+            kind: Text::from_static("damaged"),
+            reason: format!(
+                "messages {from} to {last} of `{stream}` are lost to damage of the data log (segment {segment}, offset {offset})"
+            ),
+            attempts: 1,
+            time_ms: clock::now_ms(),
+        }
+    }
+
+    pub(super) async fn dead_letter(&self, entries: Vec<dead_letter::Entry>) -> Result<(), Stop> {
         let Some(first) = entries.first() else {
             return Ok(());
         };

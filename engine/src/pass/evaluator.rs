@@ -14,6 +14,7 @@ use crate::{
     graph::{Evaluated, Failure, Graph, SinkSet},
     log::LogError,
     metrics::Metrics,
+    pass::Work,
     pipeline::Stop,
     status::Board,
 };
@@ -41,6 +42,24 @@ pub(crate) struct Chunk {
     pub(crate) records: Vec<Vec<Record>>,
     pub(crate) next: u64,
     pub(crate) position: Option<Position>,
+}
+
+impl Chunk {
+    /// Returns what each sink has to write.
+    pub(crate) fn into_work(self) -> Vec<Work> {
+        let Self {
+            records,
+            next,
+            position,
+        } = self;
+        let work = records.into_iter().map(|records| Work {
+            records,
+            next,
+            position: position.clone(),
+            lost: None,
+        });
+        work.collect()
+    }
 }
 
 /// One per pass and one per sink that lags.

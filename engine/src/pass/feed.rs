@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{CHUNK, Evaluator, Lanes, Work};
 use crate::{
-    buffer::{Buffer, ChunkLimit, Reader},
+    buffer::{Buffer, ChunkLimit, Found, Reader},
     graph::SinkSet,
     pipeline::Stop,
     status::Board,
@@ -109,21 +109,18 @@ impl Feed {
             messages: CHUNK.messages.min(behind.max(1)),
             ..CHUNK
         };
-        let entries = reader.read(limit).await?;
-        let mut chunk = self.evaluator.evaluate(entries, only).await?;
-        *next = chunk.next;
-        let next = chunk.next;
-        self.try_join(next);
-        let records = chunk
-            .records
-            .get_mut(self.sink)
-            .map(std::mem::take)
-            .unwrap_or_default();
-        Ok(Work {
-            records,
-            next,
-            position: chunk.position,
-        })
+        let work = match reader.read(limit).await? {
+            Found::Entries(entries) => {
+                let chunk = self.evaluator.evaluate(entries, only).await?;
+                // One for each sink of the workflow, this one among them.
+                let mut work = chunk.into_work();
+                work.swap_remove(self.sink)
+            }
+            Found::Lost(hole) => Work::lost(hole),
+        };
+        *next = work.next;
+        self.try_join(work.next);
+        Ok(work)
     }
 
     fn try_join(&mut self, next: u64) {

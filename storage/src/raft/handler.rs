@@ -18,12 +18,18 @@ use super::{
     identity, membership, network,
     node::Node,
 };
-use crate::channel::{Call, Handler, Topic};
+use crate::channel::{Call, Gate, Handler, Topic};
 
 #[async_trait]
 impl Handler for Raft {
     async fn handle(&self, call: Call, timeout: Duration) -> Result<Bytes, String> {
         answer(&self.node, call, timeout).await
+    }
+}
+
+impl Gate for Raft {
+    fn admit(&self, call: &Call) -> Result<(), String> {
+        check(&self.node, call)
     }
 }
 

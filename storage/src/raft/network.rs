@@ -149,7 +149,13 @@ impl RaftNetwork<Group> for Connection {
         rpc: VoteRequest<u64>,
         option: RPCOption,
     ) -> Result<VoteResponse<u64>, RPCError<u64, Peer, RaftError<u64>>> {
-        self.call(Topic::RaftVote, &rpc, option.hard_ttl()).await
+        let answer = self.call(Topic::RaftVote, &rpc, option.hard_ttl());
+        let answer: VoteResponse<u64> = answer.await?;
+        if answer.vote_granted {
+            // A quorum of these made the leader: it need not wait for another before it takes a write.
+            self.network.heard.note(self.target);
+        }
+        Ok(answer)
     }
 
     fn backoff(&self) -> Backoff {

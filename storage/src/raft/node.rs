@@ -189,9 +189,19 @@ impl Node {
             // I8: what is left is for what must go through.
             return Some("the disk is full".into());
         }
-        let age = self.quorum_age(&self.metrics());
-        (age > self.options.timings.election_max * 2)
-            .then(|| "the leader has lost its quorum".into())
+        match self.quorum_age(&self.metrics()) {
+            Duration::MAX => Some("the leader has not heard its quorum yet".into()),
+            age if age > self.options.timings.election_max * 2 => {
+                Some("the leader has lost its quorum".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a quorum has confirmed this leader since it was opened. Opened again, it leads in its old term, and
+    /// does not know yet what became of it.
+    pub(crate) fn has_heard_quorum(&self) -> bool {
+        self.quorum_age(&self.metrics()) < Duration::MAX
     }
 
     pub(crate) fn health(&self) -> Health {

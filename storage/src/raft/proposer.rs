@@ -294,6 +294,10 @@ fn deadline(jobs: &[Job]) -> Instant {
 
 /// Makes an entry. Returns what is to be tried again.
 async fn propose(node: &Node, jobs: Vec<Job>) -> Vec<Job> {
+    if node.stopped().is_none() && !node.has_heard_quorum() {
+        // In a moment it has, or another leads.
+        return turn_away(jobs);
+    }
     if let Some(reason) = node.refuses_writes() {
         let busy = |reason: &str| Submitted::Busy {
             retry_ms: RETRY_AFTER.as_millis() as u64,

@@ -39,6 +39,8 @@ pub(super) enum Failure {
 struct Hole {
     segment: u64,
     offset: u32,
+    /// Where the damaged region around it begins, if it is known.
+    region: Option<u32>,
     to: Seq,
 }
 
@@ -140,6 +142,7 @@ impl Stand {
                     &Hole {
                         segment: oldest,
                         offset: 0,
+                        region: None,
                         to,
                     },
                 ));
@@ -150,6 +153,7 @@ impl Stand {
                 let hole = Hole {
                     segment: oldest,
                     offset: 0,
+                    region: None,
                     to,
                 };
                 found.ok_or_else(|| lost(shared, request, &hole))?
@@ -178,6 +182,7 @@ impl Stand {
                     &Hole {
                         segment: number,
                         offset: 0,
+                        region: None,
                         to,
                     },
                 ))
@@ -251,6 +256,7 @@ fn hole(
         &Hole {
             segment: number,
             offset,
+            region: region.map(|(at, _)| *at),
             to,
         },
     )
@@ -260,8 +266,17 @@ fn lost(shared: &Shared, request: Request, hole: &Hole) -> Failure {
     let (stream, from) = (request.stream, request.from);
     let to = hole.to.max(from.next());
     let (segment, offset) = (hole.segment, u64::from(hole.offset));
-    tracing::error!(%stream, %from, %to, segment, offset, "records are damaged");
-    shared.ledger().counts.damage += 1;
+    // I6: counted and named once, however many read it.
+    shared.damaged(segment, u64::from(hole.region.unwrap_or(hole.offset)));
+    if shared.quarantine.hole(stream, from) {
+        let name = shared
+            .ledger()
+            .streams
+            .get(&stream)
+            .map(|stream| stream.name.clone());
+        let stream = name.as_deref().unwrap_or_default();
+        tracing::error!(stream, %from, %to, segment, offset, "records are damaged");
+    }
     Failure::Final(ReadError::Damaged {
         stream,
         from,

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -15,33 +15,57 @@ use rustix::process::{Pid, Signal, kill_process};
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     name: &'static str,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     child: Child,
+    log: PathBuf,
 }
 
 impl Server {
     /// Starts a program that listens on `port` and waits until it does; its output goes to `NAME.log` in `dir`.
-    pub(super) fn start(
+    pub(crate) fn start(
+        name: &'static str,
+        command: Command,
+        dir: &Path,
+        port: u16,
+    ) -> anyhow::Result<Self> {
+        let mut server = Self::spawn(name, command, dir, port)?;
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    /// Starts a program as [`start`](Self::start) does, and waits for nothing.
+    pub(crate) fn spawn(
         name: &'static str,
         mut command: Command,
         dir: &Path,
         port: u16,
     ) -> anyhow::Result<Self> {
-        let log = File::create(dir.join(format!("{name}.log")))?;
+        let log = dir.join(format!("{name}.log"));
+        let output = File::create(&log)?;
         let child = command
             .current_dir(dir)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start `{name}`"))?;
-        let mut server = Self { name, port, child };
+        Ok(Self {
+            name,
+            port,
+            child,
+            log,
+        })
+    }
+
+    /// Waits until it listens on its port.
+    pub(crate) fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
-        while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
-            if let Some(status) = server.child.try_wait()? {
-                let said = std::fs::read_to_string(dir.join(format!("{name}.log")));
+        while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).is_err() {
+            let (name, port) = (self.name, self.port);
+            if let Some(status) = self.child.try_wait()? {
+                let said = std::fs::read_to_string(&self.log);
                 bail!("`{name}` ended with {status}: {}", said.unwrap_or_default());
             }
             ensure!(
@@ -50,11 +74,11 @@ impl Server {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(server)
+        Ok(())
     }
 
     /// Ends the server with SIGTERM.
-    pub(super) fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.context("a child has no id")?, Signal::TERM)?;
         let started = Instant::now();
@@ -79,7 +103,7 @@ impl Drop for Server {
 }
 
 /// Returns a port that was free a moment ago.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())
