@@ -5,10 +5,10 @@ use std::{env, error::Error, fs, path::Path};
 use prost::Message as _;
 
 /// Every file, as it is named in `import`.
-const FILES: &[&str] = &[
-    "hermod/cluster/v1/cluster.proto",
-    "hermod/source/grpc/v1/source.proto",
-];
+const FILES: &[&str] = &["hermod/cluster/v1/cluster.proto", SOURCE];
+
+/// What clients may know of: the service that they push to.
+const SOURCE: &str = "hermod/source/grpc/v1/source.proto";
 
 /// The code of each package is behind its feature, so that a client builds no server.
 const PACKAGES: &[&str] = &["hermod.cluster.v1", "hermod.source.grpc.v1"];
@@ -22,6 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(
         Path::new(&out).join("descriptors.bin"),
         descriptors.encode_to_vec(),
+    )?;
+    fs::write(
+        Path::new(&out).join("source_descriptors.bin"),
+        protox::compile([SOURCE], ["."])?.encode_to_vec(),
     )?;
     let mut code = tonic_prost_build::configure()
         .build_transport(false)

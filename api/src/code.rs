@@ -309,7 +309,9 @@ impl Code {
                 "send less, or raise the source's `body_bytes_max` (at most 16 MiB)"
             }
             Self::BodyTimeout => "send the body faster",
-            Self::Unauthenticated => "sign the body with the source's secret",
+            Self::Unauthenticated => {
+                "sign the body with the source's secret, or show its API key, whichever it has"
+            }
             Self::Malformed => "send what the source expects",
             Self::UnsupportedType => "send a content type that the source takes",
             Self::Full | Self::Unavailable => "send it again after the time in `Retry-After`",

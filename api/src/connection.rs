@@ -14,8 +14,9 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use hermod_sdk::PushProtocol;
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::Incoming,
     server::conn::http1,
     service::{Service, service_fn},
@@ -30,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Api, Node, Options,
+    push::{self, forward::Room},
     rest::{self, Busy, Peer, cors},
-    webhook,
 };
 
 /// How long the rest of an unread request is thrown away, so that the sender gets to read the answer
@@ -51,6 +52,8 @@ pub(crate) struct Shared<N> {
     /// The API, where there is a metadata store.
     pub(crate) api: Option<Api>,
     pub(crate) options: Options,
+    /// For bodies that go to other nodes.
+    pub(crate) room: Room,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -150,11 +153,17 @@ fn dispatch<N: Node>(
     mut request: Request<Incoming>,
 ) -> Answering {
     let (shared, in_hand) = (shared.clone(), activity.begin());
-    if request.uri().path().starts_with(webhook::PREFIX) {
+    if let Some(protocol) = push::path::protocol(request.uri().path()) {
         return Box::pin(async move {
             let _in_hand = in_hand;
-            let timeout = shared.options.body_timeout;
-            Ok(webhook::handle(&*shared.node, request, timeout).await)
+            let https = shared.api.is_some() && cors::is_https(request.headers());
+            let mut response = push::handle(&shared, protocol, request).await;
+            // The success of a webhook is read by programs only, and is the one answer whose cost counts.
+            let is_plain = protocol == PushProtocol::Webhook && response.status() == StatusCode::OK;
+            if let Some(api) = shared.api.as_ref().filter(|_| !is_plain) {
+                api.protect(https, &mut response);
+            }
+            Ok(response)
         });
     }
     if let Some(api) = shared.api.as_ref().filter(|_| is_api(request.uri().path())) {

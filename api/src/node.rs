@@ -1,8 +1,11 @@
 //! What the server asks the node that it belongs to.
 
+use std::future::Future;
+
+use hermod_sdk::PushProtocol;
 use prometheus::Registry;
 
-use crate::Intake;
+use crate::{Forward, Forwarded, Intake};
 
 /// State of the node's data log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +37,23 @@ pub trait Node: Send + Sync + 'static {
     /// What takes pushed messages.
     type Intake: Intake;
 
-    /// Returns what takes the messages of the webhook at `path`.
-    fn webhook(&self, path: &str) -> Option<Self::Intake>;
+    /// Returns what takes the messages of the source at `path`, if it is on this node.
+    fn intake(&self, protocol: PushProtocol, path: &str) -> Option<Self::Intake>;
+
+    /// Returns whether another node may have the source. If not, the sender gets 404 before its body is read, and
+    /// [`forward`](Self::forward) is not called. It is asked without waiting, so a node in doubt says yes.
+    fn may_forward(&self, _protocol: PushProtocol, _path: &str) -> bool {
+        true
+    }
+
+    /// Hands a request to the node that has its source, and returns what became of it within `deadline_ms`.
+    ///
+    /// It is called only where [`intake`](Self::intake) has nothing, and never for a request that another node has handed
+    /// on: there that node answers with [`answer_forwarded`](crate::answer_forwarded).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether the messages were kept.
+    fn forward(&self, request: Forwarded) -> impl Future<Output = Forward> + Send;
 
     /// Returns the state of the data log.
     fn log_state(&self) -> LogState;

@@ -8,6 +8,7 @@ use hyper::{
     header::{ALLOW, CONNECTION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER},
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{Code, platform::ProblemAt};
 
@@ -104,6 +105,32 @@ impl Problem {
         self.status
     }
 
+    /// Returns the code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns what is wrong this time.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Returns when to try again.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Makes the answer in the form of GraphQL.
+    pub(crate) fn into_graphql(self) -> Response<Body> {
+        let error = json!({
+            "message": &self.detail,
+            "extensions": {"code": self.code.text(), "hint": self.code.hint()},
+        });
+        let text = json!({"errors": [error]}).to_string();
+        let response = answer(self.status, "application/json", text);
+        self.with_headers(response)
+    }
+
     /// Makes the answer.
     pub(crate) fn into_response(self) -> Response<Body> {
         let details = Details {
@@ -116,7 +143,11 @@ impl Problem {
             errors: &self.errors,
         };
         let text = serde_json::to_string(&details).unwrap_or_default();
-        let mut response = answer(self.status, "application/problem+json", text);
+        let response = answer(self.status, "application/problem+json", text);
+        self.with_headers(response)
+    }
+
+    fn with_headers(self, mut response: Response<Body>) -> Response<Body> {
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

@@ -15,17 +15,25 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Api, Code, Node, connection, connection::Shared, router};
+use crate::{
+    Api, Code, Node, connection,
+    connection::Shared,
+    push::{forward::Room, grpc::Grpc},
+    router,
+};
 
 /// How long to wait after an accept that failed, for example because no file descriptor was left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The server's address and limits.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one.
     pub address: SocketAddr,
-    /// Most connections at a time; more are answered 503 and closed. Default 4,096.
+    /// Address to take gRPC on, by custom port 50051; port 0 takes a free one. Default: none.
+    pub grpc: Option<SocketAddr>,
+    /// Most connections at a time, for each of the two addresses; more are answered 503, or for gRPC nothing, and closed.
+    /// Default 4,096. Of gRPC it is the most calls at a time, too, over all connections.
     pub connections_max: usize,
     /// Longest wait for a request's head, which includes the idle time between two requests. Default 75 s,
     /// longer than the idle time of common load balancers, which must be the first to close.
@@ -41,6 +49,7 @@ impl Options {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            grpc: None,
             connections_max: 4096,
             head_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
@@ -69,6 +78,12 @@ pub enum BindError {
     /// The node's registry already has the server's metrics.
     #[error("the server's metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// What gRPC clients are told of its services cannot be read.
+    #[error("the descriptors of the gRPC services cannot be read: {reason}")]
+    Descriptors {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl BindError {
@@ -76,7 +91,9 @@ impl BindError {
     pub fn code(&self) -> Code {
         match self {
             Self::InUse { .. } => Code::PortInUse,
-            Self::Unusable { .. } | Self::Metrics(_) => Code::AddressUnusable,
+            Self::Unusable { .. } | Self::Metrics(_) | Self::Descriptors { .. } => {
+                Code::AddressUnusable
+            }
         }
     }
 }
@@ -86,6 +103,7 @@ pub struct Server<N> {
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared<N>>,
+    grpc: Option<Grpc<N>>,
 }
 
 impl<N: Node> Server<N> {
@@ -107,22 +125,23 @@ impl<N: Node> Server<N> {
         api: Option<Api>,
     ) -> Result<Self, BindError> {
         let router = router::router(node.clone())?;
-        let address = options.address;
-        let unusable = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { address },
-            _ => BindError::Unusable { address, source },
+        let (listener, address) = listen(options.address).await?;
+        let shared = Arc::new(Shared {
+            node,
+            router,
+            api,
+            options,
+            room: Room::new(),
+        });
+        let grpc = match shared.options.grpc {
+            Some(address) => Some(Grpc::bind(address, shared.clone()).await?),
+            None => None,
         };
-        let listener = TcpListener::bind(address).await.map_err(unusable)?;
-        let address = listener.local_addr().map_err(unusable)?;
         Ok(Self {
             listener,
             address,
-            shared: Arc::new(Shared {
-                node,
-                router,
-                api,
-                options,
-            }),
+            shared,
+            grpc,
         })
     }
 
@@ -131,16 +150,30 @@ impl<N: Node> Server<N> {
         self.address
     }
 
+    /// Returns the address of gRPC with the port that was really taken.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(Grpc::address)
+    }
+
     /// Serves until `stop` is cancelled; then no connection is accepted any more, open requests are
     /// finished within the stop timeout, and the rest is cut off.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
+        match self.grpc.take() {
+            Some(grpc) => {
+                tokio::join!(self.run_http(&stop), grpc.run(&stop));
+            }
+            None => self.run_http(&stop).await,
+        }
+    }
+
+    async fn run_http(self, stop: &CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = connections.join_next() => report(ended),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.start(stream, peer.ip(), &mut connections, &stop),
+                    Ok((stream, peer)) => self.start(stream, peer.ip(), &mut connections, stop),
                     Err(error) => {
                         tracing::warn!(%error, "a connection cannot be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -186,7 +219,18 @@ impl<N: Node> Server<N> {
     }
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
+/// Takes an address; returns it with the port that was really taken.
+pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let unusable = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { address },
+        _ => BindError::Unusable { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let address = listener.local_addr().map_err(unusable)?;
+    Ok((listener, address))
+}
+
+pub(crate) fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {

@@ -11,16 +11,20 @@
 //! assert!(entry.configure(&entry.example()).is_ok());
 //! ```
 
+mod api_key;
 mod csv;
 mod disk;
 mod file_sink;
 mod file_source;
 mod generator;
+mod graphql;
+mod grpc;
 mod http;
 mod key;
 mod lines;
 mod offload;
 mod postgres;
+mod push;
 mod stdout;
 mod timestamp;
 mod tls;
@@ -33,6 +37,8 @@ pub use file_source::{
     FilePosition, FileSource, FileSourceConfig, Oversized, ReadMode, RecordFormat,
 };
 pub use generator::{GeneratorConfig, GeneratorPosition, GeneratorSource};
+pub use graphql::{GraphqlConfig, GraphqlSource};
+pub use grpc::{GrpcConfig, GrpcSource};
 pub use http::{HttpMethod, HttpMode, HttpSink, HttpSinkConfig};
 pub use postgres::{
     PostgresColumn, PostgresDataType, PostgresOperationMode, PostgresSink, PostgresSinkConfig,
@@ -45,6 +51,8 @@ pub use webhook::{WebhookConfig, WebhookSource};
 pub static SOURCES: &[SourceEntry] = &[
     SourceEntry::of::<file_source::FileSource>(),
     SourceEntry::of::<generator::GeneratorSource>(),
+    SourceEntry::push::<graphql::GraphqlSource>(),
+    SourceEntry::push::<grpc::GrpcSource>(),
     SourceEntry::push::<webhook::WebhookSource>(),
 ];
 

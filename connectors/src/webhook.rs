@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::key::ordering_key;
+use crate::{key::ordering_key, push};
 
 /// Headers that may carry the signature, as GitHub and the original spell them.
 const SIGNATURE_HEADERS: [&str; 2] = ["x-hub-signature-256", "x-webhook-signature"];
-/// Longest idempotency key, in bytes; ids stand in logs, keys and columns.
-const ID_BYTES_MAX: usize = 255;
 
 /// Configuration of the source `webhook`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -32,12 +30,12 @@ pub struct WebhookConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
     /// Longest body that is taken; a longer one is refused with 413.
-    #[serde(default = "default_body_bytes_max")]
+    #[serde(default = "push::default_body_bytes_max")]
     #[schemars(range(min = 1, max = 16_777_216), extend("x-unit" = "bytes", "x-advanced" = true))]
     pub body_bytes_max: usize,
     /// Header that names the message. A request repeated with the same value has the same id, so that
     /// sinks can recognise it. Without the header a new id (UUIDv7) is made.
-    #[serde(default = "default_id_header")]
+    #[serde(default = "push::default_id_header")]
     #[schemars(extend("x-advanced" = true))]
     pub id_header: String,
     /// Dotted path of the field in a JSON body that becomes the ordering key. A body without it has no key,
@@ -51,51 +49,24 @@ pub struct WebhookConfig {
     pub key_header: Option<String>,
 }
 
-fn default_body_bytes_max() -> usize {
-    1 << 20
-}
-
-fn default_id_header() -> String {
-    "Idempotency-Key".to_owned()
-}
-
 impl WebhookConfig {
     /// The path without the prefix and slashes that people paste along with it.
     fn clean_path(&self) -> &str {
-        let path = self.path.trim_matches('/');
-        path.strip_prefix("api/webhooks/").unwrap_or(path)
+        push::clean_path(&self.path, "api/webhooks/")
     }
 }
 
 impl ConnectorConfig for WebhookConfig {
     fn check(&self, problems: &mut Problems) {
-        let segment_fits = |segment: &str| {
-            !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
-                })
-        };
-        if !self.clean_path().split('/').all(segment_fits) {
-            problems.add(
-                "/path",
-                "must be segments of letters, digits, `-`, `_`, `.` and `~`, separated by `/`",
-            );
-        }
+        push::check_path(self.clean_path(), problems);
         if self.secret.as_ref().is_some_and(Secret::is_empty) {
             problems.add(
                 "/secret",
                 "is empty; leave it out to take unsigned requests",
             );
         }
-        let headers = [
-            ("/id_header", Some(&self.id_header)),
-            ("/key_header", self.key_header.as_ref()),
-        ];
-        for (pointer, name) in headers {
-            if name.is_some_and(|name| http::HeaderName::try_from(name).is_err()) {
-                problems.add(pointer, "is not the name of a header");
-            }
-        }
+        push::check_header("/id_header", Some(&self.id_header), problems);
+        push::check_header("/key_header", self.key_header.as_ref(), problems);
         if self.key_field.is_some() && self.key_header.is_some() {
             problems.add("/key_header", "excludes `key_field`; give only one of them");
         }
@@ -145,29 +116,6 @@ impl WebhookSource {
         Err(Refusal::new(RefusalKind::Unauthenticated, message))
     }
 
-    fn id(&self, headers: &HeaderMap) -> Result<Text, Refusal> {
-        let Some(value) = headers.get(&self.config.id_header) else {
-            // The engine gives it a fresh id, and counts that the sender gave none.
-            return Ok(Text::new());
-        };
-        let name = &self.config.id_header;
-        let malformed = |what| Refusal::new(RefusalKind::Malformed, format!("`{name}` {what}"));
-        let text = value
-            .to_str()
-            .map_err(|_| malformed("holds other bytes than visible ASCII"))?
-            .trim();
-        // The header field is defined as a quoted string; most senders leave the quotes out.
-        let text = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(text);
-        match text.len() {
-            0 => Err(malformed("is empty")),
-            1..=ID_BYTES_MAX => Ok(Text::from(text)),
-            _ => Err(malformed("is longer than 255 bytes")),
-        }
-    }
-
     fn key(&self, headers: &HeaderMap, payload: &mut Payload) -> Option<Bytes> {
         if let Some(name) = &self.config.key_header {
             let value = headers.get(name)?;
@@ -199,7 +147,7 @@ impl PushSource for WebhookSource {
             return Err(Refusal::new(RefusalKind::TooLarge, message));
         }
         self.authenticate(request.headers, &body)?;
-        let id = self.id(request.headers)?;
+        let id = push::id(request.headers, &self.config.id_header)?;
         let mut payload = Payload::from(body);
         let key = self.key(request.headers, &mut payload);
         let mut message = Message::new(id, payload).with_table(self.table.clone());

@@ -3,7 +3,7 @@
 //! The modules are made from the `.proto` files of this package, and named after their packages. The features `client`
 //! and `server` add the two ends; neither opens a connection or listens: that is for who uses them.
 
-/// Descriptors of every service and message here, encoded, for gRPC reflection.
+/// Descriptors of every service and message here, encoded.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Between nodes.
@@ -23,6 +23,11 @@ pub mod source {
         #[allow(clippy::pedantic, reason = "made from the `.proto` file")]
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/hermod.source.grpc.v1.rs"));
+
+            /// Descriptors of this package alone, encoded, for gRPC reflection: what is between nodes is no interface for
+            /// clients.
+            pub const DESCRIPTOR_SET: &[u8] =
+                include_bytes!(concat!(env!("OUT_DIR"), "/source_descriptors.bin"));
         }
     }
 }
@@ -45,6 +50,13 @@ mod tests {
         ] {
             assert!(set.contains(service), "`{service}` is not in {set:?}");
         }
+    }
+
+    #[test]
+    fn clients_are_told_of_nothing_between_nodes() {
+        let set = String::from_utf8_lossy(super::source::grpc::v1::DESCRIPTOR_SET);
+        assert!(set.contains("hermod.source.grpc.v1") && set.contains("Publish"));
+        assert!(!set.contains("cluster"), "{set:?}");
     }
 
     fn descriptors() -> String {

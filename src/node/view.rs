@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use hermod_api::{Engines, LogState};
+use hermod_api::{Engines, Forward, Forwarded, LogState};
 use hermod_engine::{Engine, Ingress, State, Workflow};
 use hermod_sdk::PushProtocol;
 use hermod_wal::Log;
@@ -18,7 +18,8 @@ use prometheus::Registry;
 pub(super) struct View {
     engine: Engine,
     log: Log,
-    webhooks: RwLock<HashMap<String, Ingress>>,
+    /// By path, one map for each protocol.
+    sources: RwLock<[HashMap<String, Ingress>; 3]>,
     not_started: AtomicUsize,
 }
 
@@ -27,22 +28,17 @@ impl View {
         Self {
             engine,
             log,
-            webhooks: RwLock::default(),
+            sources: RwLock::default(),
             not_started: AtomicUsize::new(0),
         }
     }
 
-    /// Makes a workflow's webhook reachable, if it has one.
+    /// Makes a workflow's push source reachable, if it has one.
     pub(super) fn add(&self, workflow: &Workflow) {
-        if let Some(ingress) = workflow.ingress()
-            && ingress.protocol() == PushProtocol::Webhook
-        {
+        if let Some(ingress) = workflow.ingress() {
             let path = ingress.source().path().to_owned();
-            let mut webhooks = self
-                .webhooks
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            webhooks.insert(path, ingress);
+            let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+            sources[ingress.protocol() as usize].insert(path, ingress);
         }
     }
 
@@ -53,7 +49,8 @@ impl View {
 
     /// Returns the paths of all webhooks, in order.
     pub(super) fn paths(&self) -> Vec<String> {
-        let webhooks = self.webhooks.read().unwrap_or_else(PoisonError::into_inner);
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let webhooks = &sources[PushProtocol::Webhook as usize];
         let mut paths: Vec<_> = webhooks.keys().cloned().collect();
         paths.sort();
         paths
@@ -63,12 +60,19 @@ impl View {
 impl hermod_api::Node for View {
     type Intake = Ingress;
 
-    fn webhook(&self, path: &str) -> Option<Ingress> {
-        self.webhooks
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn intake(&self, protocol: PushProtocol, path: &str) -> Option<Ingress> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner)[protocol as usize]
             .get(path)
             .cloned()
+    }
+
+    /// This node is the only one.
+    fn may_forward(&self, _protocol: PushProtocol, _path: &str) -> bool {
+        false
+    }
+
+    async fn forward(&self, _request: Forwarded) -> Forward {
+        Forward::Nobody
     }
 
     fn log_state(&self) -> LogState {

@@ -4,6 +4,12 @@
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod forwarding;
+#[cfg(test)]
+mod graphql;
+#[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod probes;

@@ -8,9 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use hermod_api::{BindError, Engines, Intake, LogState, Node, Options, Server};
+use hermod_api::{
+    BindError, Engines, Forward, Forwarded, Intake, LogState, Node, Options, Server,
+    answer_forwarded,
+};
 use hermod_engine::SubmitError;
-use hermod_sdk::{Message, PushSource, Refusal, Request};
+use hermod_sdk::{Message, PushProtocol, PushSource, Refusal, Request};
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -44,6 +47,10 @@ impl PushSource for Source {
         let mut message = Message::new(id.to_owned(), body);
         message.metadata.set("path", request.path.to_owned());
         message.metadata.set("query", request.query.to_owned());
+        for (name, value) in request.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            message.metadata.set(name.as_str().to_owned(), value);
+        }
         Ok(vec![message])
     }
 }
@@ -133,9 +140,24 @@ impl Intake for Double {
     }
 }
 
+/// What a node does with requests for sources that it does not have.
+pub(crate) enum Elsewhere {
+    /// It is alone.
+    Nowhere,
+    /// Another node has all of them.
+    Peer(Arc<Stand>),
+    /// It always comes to this.
+    Always(Forward),
+    /// It never comes to anything.
+    Never,
+}
+
 pub(crate) struct Stand {
-    pub(crate) webhooks: HashMap<&'static str, Double>,
-    pub(crate) log: LogState,
+    pub(crate) sources: HashMap<(PushProtocol, String), Double>,
+    pub(crate) elsewhere: Elsewhere,
+    /// What was to be handed on.
+    pub(crate) forwarded: Mutex<Vec<Forwarded>>,
+    pub(crate) log: Mutex<LogState>,
     pub(crate) engines: Engines,
     pub(crate) registry: Registry,
 }
@@ -143,12 +165,26 @@ pub(crate) struct Stand {
 impl Node for Stand {
     type Intake = Double;
 
-    fn webhook(&self, path: &str) -> Option<Double> {
-        self.webhooks.get(path).cloned()
+    fn intake(&self, protocol: PushProtocol, path: &str) -> Option<Double> {
+        self.sources.get(&(protocol, path.to_owned())).cloned()
+    }
+
+    fn may_forward(&self, _protocol: PushProtocol, _path: &str) -> bool {
+        !matches!(self.elsewhere, Elsewhere::Nowhere)
+    }
+
+    async fn forward(&self, request: Forwarded) -> Forward {
+        self.forwarded.lock().unwrap().push(request.clone());
+        match &self.elsewhere {
+            Elsewhere::Nowhere => panic!("a node that is alone hands nothing on"),
+            Elsewhere::Peer(peer) => Forward::Answer(answer_forwarded(&**peer, request).await),
+            Elsewhere::Always(forward) => forward.clone(),
+            Elsewhere::Never => std::future::pending().await,
+        }
     }
 
     fn log_state(&self) -> LogState {
-        self.log.clone()
+        self.log.lock().unwrap().clone()
     }
 
     fn engines(&self) -> Engines {
@@ -171,32 +207,59 @@ impl Node for Stand {
 /// A running server.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    pub(crate) grpc: Option<SocketAddr>,
     pub(crate) stop: CancellationToken,
     pub(crate) ended: JoinHandle<()>,
 }
 
 pub(crate) fn stand(webhooks: impl IntoIterator<Item = (&'static str, Double)>) -> Stand {
-    Stand {
-        webhooks: webhooks.into_iter().collect(),
-        log: LogState::Open,
+    let stand = Stand {
+        sources: HashMap::new(),
+        elsewhere: Elsewhere::Nowhere,
+        forwarded: Mutex::default(),
+        log: Mutex::new(LogState::Open),
         engines: Engines {
             probing: 0,
             running: 1,
             failed: 0,
         },
         registry: Registry::new(),
+    };
+    webhooks.into_iter().fold(stand, |stand, (path, double)| {
+        stand.with(PushProtocol::Webhook, path, &double)
+    })
+}
+
+impl Stand {
+    pub(crate) fn with(mut self, protocol: PushProtocol, path: &str, double: &Double) -> Self {
+        self.sources
+            .insert((protocol, path.to_owned()), double.clone());
+        self
+    }
+}
+
+/// A node without sources.
+pub(crate) fn gateway(elsewhere: Elsewhere) -> Stand {
+    Stand {
+        elsewhere,
+        ..stand([])
     }
 }
 
 pub(crate) fn options() -> Options {
     let mut options = Options::new("127.0.0.1:0".parse().unwrap());
+    options.grpc = Some(options.address);
     options.stop_timeout = Duration::from_mins(1);
     options
 }
 
-pub(crate) async fn try_run(stand: Stand, options: Options) -> Result<Running, BindError> {
-    let server = Server::bind(options, Arc::new(stand)).await?;
+pub(crate) async fn try_run(
+    stand: impl Into<Arc<Stand>>,
+    options: Options,
+) -> Result<Running, BindError> {
+    let server = Server::bind(options, stand.into()).await?;
     let (address, stop) = (server.address(), CancellationToken::new());
+    let grpc = server.grpc_address();
     #[allow(
         clippy::disallowed_methods,
         reason = "a test owns its tasks by their handles"
@@ -204,11 +267,12 @@ pub(crate) async fn try_run(stand: Stand, options: Options) -> Result<Running, B
     let ended = tokio::spawn(server.run(stop.clone()));
     Ok(Running {
         address,
+        grpc,
         stop,
         ended,
     })
 }
 
-pub(crate) async fn run(stand: Stand) -> Running {
+pub(crate) async fn run(stand: impl Into<Arc<Stand>>) -> Running {
     try_run(stand, options()).await.unwrap()
 }

@@ -8,7 +8,7 @@ use crate::{
 #[tokio::test]
 async fn livez_is_always_200() {
     let mut stand = stand([]);
-    stand.log = LogState::Failed {
+    *stand.log.get_mut().unwrap() = LogState::Failed {
         reason: "poisoned".to_owned(),
     };
     let server = run(stand).await;
@@ -54,7 +54,7 @@ async fn readyz_has_the_schema_v1() {
 #[tokio::test]
 async fn i8_a_full_log_is_ready_and_a_failed_one_is_not() {
     let mut full = stand([]);
-    full.log = LogState::Full;
+    *full.log.get_mut().unwrap() = LogState::Full;
     let answer = request(run(full).await.address, "GET", "/readyz", "").await;
     assert_eq!(
         (answer.status, &answer.json()["checks"]["db"]["state"]),
@@ -62,7 +62,7 @@ async fn i8_a_full_log_is_ready_and_a_failed_one_is_not() {
     );
 
     let mut failed = stand([]);
-    failed.log = LogState::Failed {
+    *failed.log.get_mut().unwrap() = LogState::Failed {
         reason: "poisoned".to_owned(),
     };
     let answer = request(run(failed).await.address, "GET", "/readyz", "").await;

@@ -100,6 +100,7 @@ impl Desk {
         Self {
             server: Running {
                 address,
+                grpc: None,
                 stop,
                 ended,
             },

@@ -40,6 +40,22 @@ async fn every_answer_protects_pages() {
 }
 
 #[tokio::test]
+async fn answers_to_pushed_requests_protect_pages_too() {
+    let (desk, _) = Desk::administered().await;
+    for path in ["/api/webhooks/none", "/api/graphql/none"] {
+        let https = Visitor::nobody().with("x-forwarded-proto", "https");
+        let answer = desk.send(&https, "POST", path, "{}").await;
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path}");
+        assert!(answer.header("content-security-policy").is_some(), "{path}");
+        assert!(
+            answer.header("strict-transport-security").is_some(),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn only_named_origins_read_answers() {
     let options = ApiOptions {
         allow_origins: vec!["https://ui.example".to_owned()],
