@@ -9,12 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hermod_api::Code;
 use hermod_engine::{Catalog, Checked, check};
 use hermod_sdk::Problem;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::failure::Detail;
+use crate::failure::{Detail, Failure};
 
 /// Largest file that is read; a workflow of hundreds of nodes takes some 100 KiB.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -100,11 +101,19 @@ struct Document {
     lines: Lines,
 }
 
+/// A document without a mistake.
+pub(crate) struct Valid {
+    /// As it stands in the file.
+    pub(crate) bundle: Value,
+    /// What it says.
+    pub(crate) checked: Checked,
+}
+
 /// What came of checking files.
 #[derive(Default)]
 pub(crate) struct Checks {
     /// The documents that are valid, with their files.
-    pub(crate) valid: Vec<(PathBuf, Checked)>,
+    pub(crate) valid: Vec<(PathBuf, Valid)>,
     /// Everything that is to be said, in the order of the files.
     pub(crate) findings: Vec<Finding>,
 }
@@ -128,6 +137,26 @@ pub(crate) fn check_files(files: &[PathBuf]) -> Checks {
     checks
 }
 
+/// Reads and checks documents; warnings are logged, errors are all in the failure.
+pub(crate) fn checked(files: &[PathBuf]) -> Result<Vec<(PathBuf, Valid)>, Failure> {
+    let checks = check_files(files);
+    if !checks.passed() {
+        let errors = checks
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Error);
+        let errors = errors.map(Detail::from).collect();
+        return Err(Failure::new(Code::Document, Code::Document.title()).with_details(errors));
+    }
+    for finding in &checks.findings {
+        tracing::warn!(
+            file = %finding.file.display(), line = finding.line, pointer = finding.pointer,
+            "{}", finding.message
+        );
+    }
+    Ok(checks.valid)
+}
+
 fn check_file(file: &Path, checks: &mut Checks) {
     let document = match read(file) {
         Ok(document) => document,
@@ -143,7 +172,10 @@ fn check_file(file: &Path, checks: &mut Checks) {
             checks
                 .findings
                 .extend(warnings.map(|w| document.finding(Severity::Warning, w)));
-            checks.valid.push((file.to_owned(), checked));
+            let bundle = document.value;
+            checks
+                .valid
+                .push((file.to_owned(), Valid { bundle, checked }));
         }
         Err(problems) => {
             let errors = problems.iter();
@@ -158,8 +190,8 @@ fn check_file(file: &Path, checks: &mut Checks) {
 fn same_id_twice(checks: &mut Checks) {
     let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
     let mut twice = Vec::new();
-    for (file, checked) in &checks.valid {
-        let id = &*checked.plan.id;
+    for (file, valid) in &checks.valid {
+        let id = &*valid.checked.plan.id;
         match seen.get(id) {
             Some(first) => twice.push(Finding {
                 file: file.clone(),

@@ -2,10 +2,12 @@
 
 mod config_command;
 mod connectors;
+mod cluster;
 mod dlq;
+mod node;
 mod prove;
 mod run;
-mod standalone;
+mod setup;
 mod validate;
 mod wal;
 
@@ -16,7 +18,7 @@ use std::{
 };
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use hermod_api::Code;
+use hermod_api::{Code, LogRing};
 
 use crate::{
     config::{
@@ -62,6 +64,8 @@ enum Action {
     Connectors(connectors::Arguments),
     Dlq(dlq::Arguments),
     Wal(wal::Arguments),
+    Setup(setup::Arguments),
+    Cluster(cluster::Arguments),
     Prove(prove::Arguments),
     Config(config_command::Arguments),
 }
@@ -104,28 +108,40 @@ fn command() -> Command {
         .mut_subcommand("wal", |command| {
             command.mut_subcommands(|sub| key::add_flags(sub, DATA))
         })
+        .mut_subcommand("setup", |command| key::add_flags(command, DATA))
+        .mut_subcommand("cluster", |command| {
+            command.mut_subcommands(|sub| key::add_flags(sub, DATA))
+        })
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     let file = cli.config_file;
     match cli.command {
         None => {
-            let config = configure_node(matches, file.as_deref())?;
-            in_log(&config, standalone::run(&config))
+            let (config, logs) = configure_node(matches, file.as_deref())?;
+            in_log(&config, node::run(&config, &logs))
         }
         Some(Action::Run(arguments)) => {
-            let config = configure_node(matches, file.as_deref())?;
+            let (config, _) = configure_node(matches, file.as_deref())?;
             in_log(&config, run::run(&config, &arguments))
         }
         Some(Action::Validate(arguments)) => Ok(validate::run(&arguments)),
         Some(Action::Connectors(arguments)) => connectors::run(&arguments),
         Some(Action::Dlq(arguments)) => {
-            let config = configure(matches, file.as_deref()).map_err(invalid)?;
+            let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
             dlq::run(&config, &arguments)
         }
         Some(Action::Wal(arguments)) => {
-            let config = configure(matches, file.as_deref()).map_err(invalid)?;
+            let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
             wal::run(&config, &arguments)
+        }
+        Some(Action::Setup(arguments)) => {
+            let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
+            setup::run(&config, &arguments)
+        }
+        Some(Action::Cluster(arguments)) => {
+            let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
+            cluster::run(&config, &arguments)
         }
         Some(Action::Prove(arguments)) => prove::run(&arguments),
         Some(Action::Config(arguments)) => {
@@ -149,18 +165,21 @@ fn settings(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, Fault
 }
 
 /// Reads the configuration and starts logging as it says.
-fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Faults> {
+fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<(Config, LogRing), Faults> {
     let settings = settings(matches, file)?;
     let config = Config::new(&settings)?;
-    logging::start(&config);
+    let logs = logging::start(&config);
     for name in &settings.unknown_variables {
         tracing::debug!(name, "environment variable is not a configuration key");
     }
-    Ok(config)
+    Ok((config, logs))
 }
 
 /// The same for a node, whose log has what is wrong too.
-fn configure_node(matches: &ArgMatches, file: Option<&Path>) -> Result<Config, Failure> {
+fn configure_node(
+    matches: &ArgMatches,
+    file: Option<&Path>,
+) -> Result<(Config, LogRing), Failure> {
     configure(matches, file).map_err(|faults| logging::failure(faults.log_format, invalid(faults)))
 }
 

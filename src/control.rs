@@ -13,6 +13,7 @@ use std::{
 
 use hermod_api::Code;
 use hermod_engine::Engine;
+use hermod_sdk::Secret;
 use hermod_wal::Log;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
@@ -27,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     data_dir::{DataDir, DataDirError, log_of},
-    dead_letters::{self, Request},
+    dead_letters,
     failure::Failure,
     node,
+    platform::Administration,
 };
 
 /// Name of the socket in the data directory.
@@ -43,6 +45,66 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Most requests at a time.
 const REQUESTS_MAX: usize = 8;
+
+/// A request on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// About dead letters.
+    DeadLetters(dead_letters::Request),
+    /// Make the first administrator.
+    SetUp {
+        /// Name of the user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// Make a new setup link.
+    RenewSetup,
+    /// Describe the cluster.
+    Cluster,
+    /// Take a node out of the cluster.
+    RemoveNode {
+        /// Its name.
+        name: String,
+    },
+    /// Hand leadership over.
+    TransferLeader {
+        /// To whom; to the one that lags least without a name.
+        to: Option<String>,
+    },
+}
+
+/// What the socket answers from.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) log: Log,
+    pub(crate) engine: Engine,
+    /// The platform, where the node has a metadata store.
+    pub(crate) platform: Option<Arc<Administration>>,
+}
+
+impl Asked {
+    async fn answer(&self, request: Request) -> Result<Value, Failure> {
+        if let Request::DeadLetters(request) = &request {
+            return dead_letters::answer(&self.log, Some(&self.engine), request).await;
+        }
+        let Some(platform) = &self.platform else {
+            let message = "the node that runs on this directory has no metadata store";
+            return Err(Failure::new(Code::Control, message));
+        };
+        match request {
+            Request::DeadLetters(_) => Ok(Value::Null),
+            Request::SetUp { user, password } => {
+                platform.set_up(&user, Secret::new(password)).await
+            }
+            Request::RenewSetup => platform.renew_setup().await,
+            Request::Cluster => platform.cluster(),
+            Request::RemoveNode { name } => platform.remove(&name).await,
+            Request::TransferLeader { to } => platform.transfer_leader(to.as_deref()).await,
+        }
+    }
+}
 
 /// An answer on the wire.
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,7 +166,7 @@ impl Control {
     }
 
     /// Answers requests until `stop` is cancelled.
-    pub(crate) async fn run(self, log: Log, engine: Engine, stop: CancellationToken) {
+    pub(crate) async fn run(self, asked: Asked, stop: CancellationToken) {
         let mut requests = JoinSet::new();
         let places = Arc::new(Semaphore::new(REQUESTS_MAX));
         loop {
@@ -122,10 +184,10 @@ impl Control {
                 () = stop.cancelled() => break,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (log, engine) = (log.clone(), engine.clone());
+                        let asked = asked.clone();
                         requests.spawn(async move {
                             let _place = place;
-                            serve(stream, &log, &engine).await;
+                            serve(stream, &asked).await;
                         });
                     }
                     Err(error) => {
@@ -142,11 +204,11 @@ impl Control {
     }
 }
 
-async fn serve(mut stream: UnixStream, log: &Log, engine: &Engine) {
+async fn serve(mut stream: UnixStream, asked: &Asked) {
     let exchange = async {
         let line = read_line(&mut stream).await?;
         let result = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => dead_letters::answer(log, Some(engine), &request).await,
+            Ok(request) => asked.answer(request).await,
             Err(error) => Err(Failure::new(
                 Code::Control,
                 format!("request is not readable: {error}"),
@@ -162,19 +224,33 @@ async fn serve(mut stream: UnixStream, log: &Log, engine: &Engine) {
 }
 
 /// Asks the node that runs on a directory; where none does, opens the directory and answers itself.
-pub(crate) fn ask_or_open(directory: &Path, request: &Request) -> Result<Value, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| Failure::new(Code::Control, error))?;
+pub(crate) fn ask_or_open(
+    directory: &Path,
+    request: &dead_letters::Request,
+) -> Result<Value, Failure> {
     match DataDir::open(directory) {
-        Ok(held) => runtime.block_on(open(&held, request)),
-        Err(DataDirError::Locked { .. }) => runtime.block_on(ask(directory, request)),
+        Ok(held) => runtime()?.block_on(open(&held, request)),
+        Err(DataDirError::Locked { .. }) => {
+            let request = Request::DeadLetters(request.clone());
+            runtime()?.block_on(ask(directory, &request))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn open(held: &DataDir, request: &Request) -> Result<Value, Failure> {
+/// Asks the node that runs on a directory.
+pub(crate) fn ask_node(directory: &Path, request: &Request) -> Result<Value, Failure> {
+    runtime()?.block_on(ask(directory, request))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failure::new(Code::Control, error))
+}
+
+async fn open(held: &DataDir, request: &dead_letters::Request) -> Result<Value, Failure> {
     if !log_of(held.path()).is_dir() {
         let message = format!("`{}` holds no data log", held.path().display());
         return Err(Failure::new(Code::NoSuchWorkflow, message));

@@ -110,6 +110,7 @@ impl Failure {
             | Code::Mode
             | Code::NoSuchWorkflow
             | Code::PathTaken
+            | Code::StoreMismatch
             | Code::Invalid
             | Code::NoSuchObject => Exit::Unusable,
             _ => Exit::Failed,

@@ -1,12 +1,19 @@
 //! Where logs go: standard error, for people or as JSON.
 
+mod ring;
+
 use std::{
     io::{self, IsTerminal},
     time::SystemTime,
 };
 
+use hermod_api::LogRing;
 use serde_json::{Value, json};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use ring::RingLayer;
 
 use crate::{
     config::{Config, LogFormat},
@@ -14,24 +21,45 @@ use crate::{
     output,
 };
 
-/// Starts logging. Later calls change nothing.
-pub(crate) fn start(config: &Config) {
+/// Lines that are kept for those who look at the log over the API.
+const RING_LINES: usize = 2000;
+
+/// Starts logging, and returns where the latest lines are kept. Later calls change nothing.
+pub(crate) fn start(config: &Config) -> LogRing {
+    let ring = LogRing::new(RING_LINES);
     // The filter was checked with the rest of the configuration.
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if is_json(config.log_format) {
-        builder
+    let filter = filter(&config.log);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = if is_json(config.log_format) {
+        lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .try_init()
+            .boxed()
     } else {
-        builder.with_ansi(io::stderr().is_terminal()).try_init()
+        lines.with_ansi(io::stderr().is_terminal()).boxed()
     };
+    let started = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(RingLayer(ring.clone()))
+        .try_init();
     if let Err(error) = started {
-        tracing::debug!(error, "logging was started before");
+        tracing::debug!(%error, "logging was started before");
     }
+    ring
+}
+
+/// Makes the filter. What the Raft core says of each of its steps is for those who ask for it by name.
+fn filter(text: &str) -> EnvFilter {
+    const QUIET: &str = "openraft=warn";
+    let text = if text.contains("openraft") {
+        text.to_owned()
+    } else {
+        format!("{QUIET},{text}")
+    };
+    EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// Returns whether logs are written as JSON.

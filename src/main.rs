@@ -11,6 +11,7 @@ mod failure;
 mod logging;
 mod node;
 mod output;
+mod platform;
 mod signals;
 
 fn main() -> std::process::ExitCode {

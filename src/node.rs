@@ -1,12 +1,12 @@
 //! A node: the data log, the engine, the HTTP server and the control socket, started and ended in order.
 
-mod announce;
+pub(crate) mod announce;
 mod end;
-mod log_metrics;
+pub(crate) mod log_metrics;
 mod view;
 mod worker_metrics;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use hermod_api::{Code, Server};
 use hermod_engine::{Ended, Engine, EngineOptions, Metrics, Tasks, Workflow, WorkflowPlan};
@@ -14,14 +14,14 @@ use hermod_wal::{Log, Options, SyncPolicy};
 
 use crate::{
     config::{self, Config},
-    control::Control,
+    control::{Asked, Control},
     damage,
     data_dir::DataDir,
     failure::{Exit, Failure},
     signals::Signals,
 };
-use view::View;
-use worker_metrics::WorkerMetrics;
+pub(crate) use view::View;
+pub(crate) use worker_metrics::WorkerMetrics;
 
 /// The number of the only worker, as `--worker-id` counts them.
 const WORKER: &str = "0";
@@ -52,12 +52,19 @@ pub(crate) fn serve(
     plans: Vec<WorkflowPlan>,
     until: Until,
 ) -> Result<Exit, Failure> {
+    block_on(run(config, plans, until))
+}
+
+/// Runs a node to its end.
+pub(crate) fn block_on(
+    node: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Configuration, error))?;
-    let outcome = runtime.block_on(run(config, plans, until));
+    let outcome = runtime.block_on(node);
     // Threads that still block, on a disk that does not answer for example, do not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -86,7 +93,9 @@ async fn run(config: &Config, plans: Vec<WorkflowPlan>, until: Until) -> Result<
     let server = bind(config, &view).await?;
     let control = Control::bind(&directory)
         .map_err(|error| Failure::new(Code::Control, format!("control socket: {error}")))?;
-    let announcement = announce::Announcement::new(&plans);
+    let borrowed: Vec<_> = plans.iter().collect();
+    announce::paths_are_unique(&borrowed)?;
+    let announcement = announce::Announcement::new(&borrowed);
     let workflows = start_all(&engine, (&view, &worker), plans, until).await?;
 
     let tasks = Tasks::new();
@@ -95,9 +104,16 @@ async fn run(config: &Config, plans: Vec<WorkflowPlan>, until: Until) -> Result<
     let stop = tasks.cancelled().clone();
     tasks.spawn(
         "control socket",
-        control.run(log.clone(), engine.clone(), stop),
+        control.run(
+            Asked {
+                log: log.clone(),
+                engine: engine.clone(),
+                platform: None,
+            },
+            stop,
+        ),
     );
-    announcement.print(address, directory.path(), &view);
+    announcement.print(address, directory.path());
     tracing::info!(%address, data_dir = %directory.path().display(), workflows = workflows.len(), "ready");
 
     let drain_timeout = config.drain_timeout;
@@ -143,7 +159,6 @@ async fn start_all(
     plans: Vec<WorkflowPlan>,
     until: Until,
 ) -> Result<Vec<Workflow>, Failure> {
-    announce::paths_are_unique(&plans)?;
     let _cycle = worker.cycle();
     let mut started = Vec::new();
     for plan in plans {
@@ -219,7 +234,7 @@ fn report_end(workflow: &Workflow, ended: Ended) -> Option<Failure> {
     }
 }
 
-fn log_options(config: &Config, directory: &DataDir) -> Options {
+pub(crate) fn log_options(config: &Config, directory: &DataDir) -> Options {
     let mut options = Options::new(directory.log());
     options.quota_bytes = config.data_quota;
     options.sync = match config.sync {

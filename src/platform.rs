@@ -7,6 +7,7 @@ mod face;
 mod identity;
 mod leases;
 mod metadata;
+mod outlook;
 mod peers;
 mod provision;
 mod push;
@@ -39,8 +40,8 @@ use crate::{
 };
 use core::{Core, Mode};
 use metadata::Metadata;
-pub(crate) use push::Forwarder;
-use push::Paths;
+pub(crate) use outlook::Outlook;
+use push::{Forwarder, Paths};
 use worker::{Division, Worker};
 
 /// How long the server and the control socket may take to finish open requests.
@@ -148,7 +149,11 @@ async fn run(
     let view = Arc::new(View::of_platform(
         engine,
         log,
-        Forwarder::new(core.clone(), paths.clone()),
+        Outlook {
+            forwarder: Forwarder::new(core.clone(), paths.clone()),
+            core: core.clone(),
+            leases_required: config.ready_leases_required,
+        },
     ));
     let worker_tasks = Tasks::new();
     let stop_worker = CancellationToken::new();
@@ -197,7 +202,7 @@ impl Parts {
             let view = Arc::downgrade(&self.view);
             router.route(&[Topic::Push], Arc::new(push::Answerer { view }));
         }
-        let address = self.listen(config, answerer, logs).await?;
+        let address = self.listen(config, answerer.clone(), logs).await?;
         let stop = self.tasks.cancelled().clone();
         self.tasks.spawn("push paths", paths.follow(core.clone(), stop));
         tokio::select! {
@@ -218,7 +223,7 @@ impl Parts {
         } else if core.registry().workers().await.is_ok_and(|workers| workers.is_empty()) {
             tracing::warn!("no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`");
         }
-        self.started(&provisioned).await;
+        self.started(&provisioned, &answerer).await;
         announcement.print(address, self.directory.path());
         self.offer_setup(address).await;
         tracing::info!(%address, node = core.name, mode = core.mode.as_str(), store = core.metadata.id(), "ready");
@@ -279,6 +284,7 @@ impl Parts {
         let port = if core.mode.has_api() { config.port } else { config.worker_port };
         let mut options = hermod_api::Options::new(SocketAddr::new(config.listen, port));
         options.connections_max = config.connections_max;
+        options.grpc = config.grpc_port.map(|port| SocketAddr::new(config.listen, port));
         let server = Server::with_api(options, self.view.clone(), api).await;
         let server = server.map_err(|error| Failure::new(error.code(), error))?;
         let address = server.address();
@@ -313,7 +319,7 @@ impl Parts {
     }
 
     /// Waits until the workflows of the directory run here, or somewhere; not for ever.
-    async fn started(&self, ids: &[String]) {
+    async fn started(&self, ids: &[String], answerer: &question::Answerer) {
         let deadline = tokio::time::Instant::now() + START_PATIENCE;
         for id in ids {
             while tokio::time::Instant::now() < deadline {
@@ -322,7 +328,9 @@ impl Parts {
                 let lease = self.core.lease(id).await;
                 let held = lease.is_some_and(|lease| lease.live_owner(self.core.store().now_ms()).is_some());
                 let here = self.core.engine.workflow(id).is_some();
-                let failed = self.view.has_failed(id);
+                let failed = answerer.status(id).is_some_and(|status| {
+                    status.state == hermod_api::platform::WorkflowState::Failed
+                });
                 if stopped || failed || (held && (here || !self.core.mode.has_worker())) {
                     break;
                 }

@@ -42,6 +42,10 @@ pub enum Code {
     Forced,
     /// A proof came to no verdict.
     NoVerdict,
+    /// The metadata store cannot be opened or has stopped.
+    Store,
+    /// The metadata store is not the one that the data directory or the key belongs to.
+    StoreMismatch,
     /// No such resource.
     NotFound,
     /// The method is not allowed here.
@@ -102,7 +106,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ordered by number.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::Configuration,
         Self::Document,
         Self::DirectoryLocked,
@@ -121,6 +125,8 @@ impl Code {
         Self::PathTaken,
         Self::Forced,
         Self::NoVerdict,
+        Self::Store,
+        Self::StoreMismatch,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
@@ -172,6 +178,8 @@ impl Code {
             Self::PathTaken => "HMD-0016",
             Self::Forced => "HMD-0017",
             Self::NoVerdict => "HMD-0018",
+            Self::Store => "HMD-0019",
+            Self::StoreMismatch => "HMD-0020",
             Self::NotFound => "HMD-0100",
             Self::MethodNotAllowed => "HMD-0101",
             Self::BodyTooLarge => "HMD-0102",
@@ -224,6 +232,8 @@ impl Code {
             Self::PathTaken => "webhook path is taken",
             Self::Forced => "forced to end",
             Self::NoVerdict => "proof without a verdict",
+            Self::Store => "metadata store cannot be used",
+            Self::StoreMismatch => "another metadata store",
             Self::NotFound => "not found",
             Self::MethodNotAllowed => "method not allowed",
             Self::BodyTooLarge => "body too large",
@@ -302,6 +312,12 @@ impl Code {
             }
             Self::NoVerdict => {
                 "mend what is named and run it again; it says neither that something was lost nor that nothing was"
+            }
+            Self::Store => {
+                "mend what is named; what was acknowledged is in the data log, which this does not touch"
+            }
+            Self::StoreMismatch => {
+                "start the node with the store and key that it had, or with a fresh data directory"
             }
             Self::NotFound => "check the path; a webhook is reached at `POST /api/webhooks/PATH`",
             Self::MethodNotAllowed => "use a method that the header `Allow` names",

@@ -32,6 +32,37 @@ pub struct Engines {
     pub failed: usize,
 }
 
+/// State of the metadata store, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreState {
+    /// Whether a write would be taken now.
+    pub writable: bool,
+    /// What this node is to the store, for example `leader`.
+    pub role: &'static str,
+    /// Why it is not writable.
+    pub reason: Option<String>,
+}
+
+/// The workers that a node knows of, itself included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// Heard of within a minute.
+    pub recent: usize,
+    /// Not heard of for longer.
+    pub stale: usize,
+}
+
+/// The leases of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseState {
+    /// How many it holds.
+    pub owned: usize,
+    /// Whether all were renewed in time.
+    pub renewed: bool,
+    /// Whether the node is not ready without (`HERMOD_READY_LEASES_REQUIRED`).
+    pub required: bool,
+}
+
 /// A node as its HTTP server sees it.
 pub trait Node: Send + Sync + 'static {
     /// What takes pushed messages.
@@ -60,6 +91,26 @@ pub trait Node: Send + Sync + 'static {
 
     /// Counts the workflows.
     fn engines(&self) -> Engines;
+
+    /// Returns the state of the metadata store; `None` without one.
+    fn store_state(&self) -> Option<StoreState> {
+        None
+    }
+
+    /// Counts the workers. A node without a store is its one worker, and it is alive, since it answers.
+    fn workers(&self) -> impl Future<Output = Workers> + Send {
+        async {
+            Workers {
+                recent: 1,
+                stale: 0,
+            }
+        }
+    }
+
+    /// Returns the state of the leases; `None` without a store.
+    fn leases(&self) -> Option<LeaseState> {
+        None
+    }
 
     /// Returns the registry of all metrics; the server adds its own to it.
     fn registry(&self) -> &Registry;

@@ -103,12 +103,20 @@ async fn livez() -> Response<Body> {
 
 async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
     let started = Instant::now();
-    let (db_ok, db_fields) = match shared.node.log_state() {
+    let (log_ok, mut db_fields) = match shared.node.log_state() {
         LogState::Open => (true, json!({"state": "open"})),
         // I8: full is a state, not a death; senders are told by 503 and `Retry-After`.
         LogState::Full => (true, json!({"state": "full"})),
         LogState::Failed { reason } => (false, json!({"state": "failed", "error": reason})),
     };
+    let store = shared.node.store_state();
+    let store_ok = store.as_ref().is_none_or(|store| store.writable);
+    if let Some(store) = store {
+        db_fields["store"] = json!({
+            "writable": store.writable, "role": store.role, "reason": store.reason,
+        });
+    }
+    let db_ok = log_ok && store_ok;
     let db = shared
         .probes
         .entry("db", db_ok, started.elapsed(), db_fields);
@@ -124,18 +132,32 @@ async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
         .probes
         .entry("registry", engines.failed == 0, started.elapsed(), fields);
 
-    // A node of its own is its one worker, and it is alive, since it answers.
-    let fields = json!({"recent": 1, "stale": 0, "ttl_seconds": WORKER_TTL_S});
-    let workers = shared.probes.entry("workers", true, Duration::ZERO, fields);
+    let started = Instant::now();
+    let known = shared.node.workers().await;
+    let fields =
+        json!({"recent": known.recent, "stale": known.stale, "ttl_seconds": WORKER_TTL_S});
+    let workers = shared
+        .probes
+        .entry("workers", known.recent > 0, started.elapsed(), fields);
 
+    let mut checks = json!({"db": db, "registry": registry, "workers": workers});
+    let mut leases_ok = true;
+    if let Some(leases) = shared.node.leases() {
+        leases_ok = leases.renewed || !leases.required;
+        let fields = json!({"owned": leases.owned, "required": leases.required});
+        checks["leases"] = shared
+            .probes
+            .entry("leases", leases.renewed, Duration::ZERO, fields);
+    }
+    // Log and store gate in v1, and the leases where that is asked for.
+    let ok = db_ok && leases_ok;
     let body = json!({
         "version": "v1",
-        "status": if db_ok { "ok" } else { "error" },
+        "status": if ok { "ok" } else { "error" },
         "time": clock::rfc3339(SystemTime::now()),
-        "checks": {"db": db, "registry": registry, "workers": workers},
+        "checks": checks,
     });
-    // Only the data log gates in v1.
-    let status = if db_ok {
+    let status = if ok {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

@@ -124,6 +124,11 @@ impl Ingress {
         &self.shared.gate
     }
 
+    /// Returns whether both are the way into the same running workflow.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Returns how the source is reached.
     pub fn protocol(&self) -> PushProtocol {
         self.shared.protocol

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hermod_api::Code;
-use hermod_engine::WorkflowPlan;
 
 use crate::{
-    bundle::{self, Severity},
+    bundle,
     config::Config,
-    failure::{Detail, Exit, Failure},
+    failure::{Exit, Failure},
     node::{self, Until},
 };
 
@@ -29,34 +27,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut plans = plans(std::slice::from_ref(&arguments.file))?;
+    let documents = bundle::checked(std::slice::from_ref(&arguments.file))?;
+    let mut plans: Vec<_> = documents.into_iter().map(|(_, valid)| valid.checked.plan).collect();
     for plan in &mut plans {
         // Who names a workflow on the command line wants it to run, whatever the document says.
         plan.active = true;
     }
     node::serve(config, plans, Until::Ended)
-}
-
-/// Reads and checks documents; warnings are logged, errors are all in the failure.
-pub(super) fn plans(files: &[PathBuf]) -> Result<Vec<WorkflowPlan>, Failure> {
-    let checks = bundle::check_files(files);
-    if !checks.passed() {
-        let errors = checks
-            .findings
-            .iter()
-            .filter(|f| f.severity == Severity::Error);
-        let errors = errors.map(Detail::from).collect();
-        return Err(Failure::new(Code::Document, Code::Document.title()).with_details(errors));
-    }
-    for finding in &checks.findings {
-        tracing::warn!(
-            file = %finding.file.display(), line = finding.line, pointer = finding.pointer,
-            "{}", finding.message
-        );
-    }
-    Ok(checks
-        .valid
-        .into_iter()
-        .map(|(_, checked)| checked.plan)
-        .collect())
 }

@@ -48,8 +48,8 @@ fn print_lines(checks: &Checks) {
     for finding in &checks.findings {
         output::line(finding.to_string());
     }
-    for (file, checked) in &checks.valid {
-        let plan = &checked.plan;
+    for (file, valid) in &checks.valid {
+        let plan = &valid.checked.plan;
         let sinks: Vec<_> = plan
             .sinks
             .iter()
@@ -77,7 +77,7 @@ fn print_json(checks: &Checks) {
     let valid: Vec<_> = checks
         .valid
         .iter()
-        .map(|(file, checked)| json!({"file": file, "workflow": &*checked.plan.id}))
+        .map(|(file, valid)| json!({"file": file, "workflow": &*valid.checked.plan.id}))
         .collect();
     output::json(&json!({
         "valid": checks.passed(),

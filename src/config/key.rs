@@ -224,6 +224,13 @@ pub(crate) static KEYS: &[Key] = &[
         "Port of push ingress, probes and metrics; 0 takes a free one",
     ),
     key(
+        "grpc_port",
+        "PORT",
+        "50051",
+        Scope::Node,
+        "Port of the gRPC push source; `off` for none, 0 takes a free one",
+    ),
+    key(
         "connections_max",
         "N",
         "4096",

@@ -52,6 +52,13 @@ pub(super) fn optional_number(text: &str) -> Result<Option<u64>, String> {
     number(text).map(Some)
 }
 
+pub(super) fn optional_port(text: &str) -> Result<Option<u16>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    number(text).map(Some)
+}
+
 pub(super) fn optional_endpoint(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);

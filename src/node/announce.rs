@@ -8,47 +8,51 @@ use std::{
 
 use hermod_api::Code;
 use hermod_engine::WorkflowPlan;
-use hermod_sdk::SourceOpener;
+use hermod_sdk::{PushProtocol, SourceOpener};
 
-use super::view::View;
 use crate::{failure::Failure, output};
 
 /// What will be announced once the address is known.
-pub(super) struct Announcement {
+pub(crate) struct Announcement {
     /// A workflow writes data to standard output, which must stay clean then.
     stdout_is_data: bool,
-    /// Whether there is a push source at all.
+    /// Paths of the webhooks, and whether their requests need a signature.
+    webhooks: BTreeMap<String, bool>,
+    /// Whether there is another push source.
     has_push: bool,
-    /// Paths whose requests need a signature.
-    signed: Vec<String>,
 }
 
 impl Announcement {
-    pub(super) fn new(plans: &[WorkflowPlan]) -> Self {
+    pub(crate) fn new(plans: &[&WorkflowPlan]) -> Self {
         let stdout_is_data = plans
             .iter()
             .flat_map(|plan| &plan.sinks)
             .any(|sink| sink.kind == "stdout");
-        let mut signed = Vec::new();
+        let mut webhooks = BTreeMap::new();
         let mut has_push = false;
         for plan in plans.iter().filter(|plan| plan.active) {
-            if let SourceOpener::Push { open, warning, .. } = &plan.source.opener {
+            if let SourceOpener::Push {
+                open,
+                warning,
+                protocol,
+            } = &plan.source.opener
+            {
                 has_push = true;
-                if warning.is_none()
+                if *protocol == PushProtocol::Webhook
                     && let Ok(source) = open()
                 {
-                    signed.push(source.path().to_owned());
+                    webhooks.insert(source.path().to_owned(), warning.is_none());
                 }
             }
         }
         Self {
             stdout_is_data,
+            webhooks,
             has_push,
-            signed,
         }
     }
 
-    pub(super) fn print(&self, address: SocketAddr, directory: &Path, view: &View) {
+    pub(crate) fn print(&self, address: SocketAddr, directory: &Path) {
         if !self.has_push {
             return;
         }
@@ -57,15 +61,15 @@ impl Announcement {
             "hermod listens on {base} and keeps its data in {}",
             directory.display()
         ));
-        for path in view.paths() {
-            self.line(&self.curl(&base, &path));
+        for (path, is_signed) in &self.webhooks {
+            self.line(&Self::curl(&base, path, *is_signed));
         }
     }
 
-    fn curl(&self, base: &str, path: &str) -> String {
+    fn curl(base: &str, path: &str, is_signed: bool) -> String {
         let url = format!("{base}/api/webhooks/{}", encode(path));
         let body = r#"{"id":1,"item":"book"}"#;
-        if self.signed.iter().any(|signed| signed == path) {
+        if is_signed {
             // The secret is never printed (I10).
             return format!(
                 "BODY='{body}'; curl -i '{url}' -H \"X-Hub-Signature-256: sha256=$(printf %s \"$BODY\" | \
@@ -85,7 +89,7 @@ impl Announcement {
 }
 
 /// Returns an address that a client on this machine can use.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -108,7 +112,7 @@ fn encode(path: &str) -> String {
 }
 
 /// Refuses two workflows that want the same path.
-pub(super) fn paths_are_unique(plans: &[WorkflowPlan]) -> Result<(), Failure> {
+pub(crate) fn paths_are_unique(plans: &[&WorkflowPlan]) -> Result<(), Failure> {
     let mut taken = BTreeMap::new();
     for plan in plans.iter().filter(|plan| plan.active) {
         let SourceOpener::Push { protocol, open, .. } = &plan.source.opener else {
@@ -131,17 +135,12 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_pasted() {
-        let announcement = Announcement {
-            stdout_is_data: false,
-            has_push: true,
-            signed: vec!["s".to_owned()],
-        };
-        let line = announcement.curl("http://127.0.0.1:1", "it's/ü");
+        let line = Announcement::curl("http://127.0.0.1:1", "it's/ü", false);
         assert!(
             line.starts_with("curl -i 'http://127.0.0.1:1/api/webhooks/it%27s/%C3%BC'"),
             "{line}"
         );
-        assert!(announcement.curl("http://x", "s").contains("$SECRET"));
+        assert!(Announcement::curl("http://x", "s", true).contains("$SECRET"));
         assert_eq!(
             reachable("0.0.0.0:80".parse().unwrap()).to_string(),
             "127.0.0.1:80"

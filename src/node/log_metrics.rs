@@ -72,7 +72,7 @@ struct LogCollector {
 }
 
 /// Adds the log's figures to the metrics.
-pub(super) fn register(registry: &Registry, log: &Log) {
+pub(crate) fn register(registry: &Registry, log: &Log) {
     let collector = LogCollector::new(log.clone());
     let registered = collector.and_then(|collector| registry.register(Box::new(collector)));
     if let Err(error) = registered {

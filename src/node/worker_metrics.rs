@@ -6,15 +6,15 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 const BOUNDS: [f64; 8] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 /// Metrics of the worker of this process.
-pub(super) struct WorkerMetrics {
+pub(crate) struct WorkerMetrics {
     duration: HistogramVec,
     errors: IntCounterVec,
-    worker: &'static str,
+    worker: String,
 }
 
 impl WorkerMetrics {
     /// Makes them and registers them, at 0.
-    pub(super) fn register(registry: &Registry, worker: &'static str) -> prometheus::Result<Self> {
+    pub(crate) fn register(registry: &Registry, worker: &str) -> prometheus::Result<Self> {
         let duration = HistogramOpts::new(
             "hermod_worker_sync_duration_seconds",
             "Time that it took to start what is to run",
@@ -32,19 +32,29 @@ impl WorkerMetrics {
         Ok(Self {
             duration,
             errors,
-            worker,
+            worker: worker.to_owned(),
         })
     }
 
     /// Measures a cycle until what is returned is dropped.
-    pub(super) fn cycle(&self) -> prometheus::HistogramTimer {
+    pub(crate) fn cycle(&self) -> prometheus::HistogramTimer {
         self.duration
-            .with_label_values(&[self.worker])
+            .with_label_values(&[&*self.worker])
             .start_timer()
     }
 
     /// Counts a workflow that could not be started.
-    pub(super) fn count_error(&self) {
-        self.errors.with_label_values(&[self.worker]).inc();
+    pub(crate) fn count_error(&self) {
+        self.errors.with_label_values(&[&*self.worker]).inc();
+    }
+
+    /// Returns the duration of cycles, by worker.
+    pub(crate) fn durations(&self) -> HistogramVec {
+        self.duration.clone()
+    }
+
+    /// Returns the count of workflows that could not be started, by worker.
+    pub(crate) fn errors(&self) -> IntCounterVec {
+        self.errors.clone()
     }
 }

@@ -342,7 +342,6 @@ impl Platform for Face {
             }
         });
         Ok(Cluster {
-            id: hex(status.cluster),
             node: self.core.name.clone(),
             leader: leader.map(|leader| leader.name.clone()),
             term: Some(status.term),
@@ -466,7 +465,6 @@ impl Face {
             })
         });
         Cluster {
-            id: hex(self.core.metadata.cluster()),
             node: self.core.name.clone(),
             leader: None,
             term: None,

@@ -143,9 +143,12 @@ impl Leases {
         }
     }
 
-    /// Returns the epoch under which a lease is held.
-    pub(super) fn epoch(&self, name: &str) -> Option<u64> {
-        self.lock().get(name).map(|held| held.epoch)
+    /// Returns how many are held, and whether all were renewed in time.
+    pub(super) fn state(&self) -> (usize, bool) {
+        let now = boot_time();
+        let held = self.lock();
+        let late = |lease: &Held| now.saturating_sub(lease.asked) > self.ttl * 3 / 4;
+        (held.len(), !held.values().any(late))
     }
 
     /// Renews what is due, until `stop`.

@@ -27,8 +27,9 @@ use super::{
     push::Paths,
 };
 use crate::node::{View, WorkerMetrics};
-pub(super) use report::{ReportedBacklog, ReportedDisk};
+pub(super) use report::ReportedDisk;
 use report::{Note, Reporter};
+pub(super) use strand::barred_key;
 pub(super) use wanted::pin_problem;
 use wanted::{Wanted, Wants};
 
@@ -197,6 +198,7 @@ impl Worker {
                 self.errors.with_label_values(&[&*self.core.guid]).inc();
             }
         }
+        self.view.set_failures(self.failed.len());
         timer.observe_duration();
     }
 

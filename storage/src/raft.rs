@@ -120,6 +120,7 @@ impl Raft {
             log,
             heard,
             announced: watch::Sender::new(None),
+            latest_ms: AtomicU64::new(0),
             queue,
             barrier,
             paused: watch::Sender::new(false),

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hermod_api::Code;
+use hermod_sdk::Secret;
 use hermod_storage::{
     Expect, Key, Kind, Read, StoreKey, Transaction,
     channel::{Call, Handler, Topic},
@@ -37,9 +38,7 @@ pub(super) async fn obtain(
 ) -> Result<StoreKey, Failure> {
     let path = directory.join(FILE);
     let given = match &config.store_key {
-        Some(text) => Some(StoreKey::from_text(text.expose()).map_err(|error| {
-            Failure::new(Code::Configuration, format!("`store_key`: {error}"))
-        })?),
+        Some(text) => Some(given_key(text)?),
         None => StoreKey::load(&path).map_err(super::unusable)?,
     };
     loop {
@@ -61,6 +60,15 @@ pub(super) async fn obtain(
             }
         }
     }
+}
+
+/// Reads the key that the configuration gives, or refers to.
+fn given_key(text: &Secret) -> Result<StoreKey, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::new(Code::Configuration, format!("`store_key`: {error}"))
+    };
+    let text = text.resolve().map_err(|error| wrong(&error))?;
+    StoreKey::from_text(&text).map_err(|error| wrong(&error))
 }
 
 enum Attempt {

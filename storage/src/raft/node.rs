@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) heard: Heard,
     /// The vote under which this node, as leader, has committed an entry of its own.
     pub(crate) announced: watch::Sender<Option<Vote>>,
+    /// The latest that the clock has said.
+    pub(crate) latest_ms: AtomicU64,
     pub(crate) queue: Queue,
     pub(crate) barrier: Barrier,
     /// Whether the proposer waits, while leadership is handed over.
@@ -88,8 +90,10 @@ impl Node {
         }
     }
 
+    /// The clock, which never goes back, whatever the machine's does.
     pub(crate) fn now_ms(&self) -> u64 {
-        (self.options.clock)()
+        let now_ms = (self.options.clock)();
+        self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms)
     }
 
     pub(crate) fn cluster(&self) -> u64 {
