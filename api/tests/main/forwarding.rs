@@ -262,6 +262,27 @@ async fn i9_what_is_too_large_for_every_source_is_not_handed_on() {
 }
 
 #[tokio::test]
+async fn bodies_of_unknown_length_hold_no_more_room_than_they_need() {
+    let double = Double::gated();
+    let server = run(beside(&double)).await;
+    let mut clients = Vec::new();
+    // More than would fit if each held what it might have had.
+    for _ in 0..20 {
+        let mut client = Client::connect(server.address).await;
+        let head = format!("POST {WEBHOOK} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked");
+        client
+            .send(format!("{head}\r\n\r\n2\r\nhi\r\n0\r\n\r\n"))
+            .await;
+        double.entered.notified().await;
+        clients.push(client);
+    }
+    double.gate.add_permits(clients.len());
+    for mut client in clients {
+        assert_eq!(client.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn the_owner_gives_up_at_the_deadline_and_takes_nothing_without_one() {
     let double = Double::gated();
     let owner = owner(&double);

@@ -120,18 +120,3 @@ fn an_answer_that_cannot_be_one_is_no_success() {
         assert_eq!(answer.into_response().is_some(), understood, "{status}");
     }
 }
-
-#[test]
-fn i9_the_room_is_bounded_and_given_back() {
-    let room = Room::new();
-    let held: Vec<_> = (0..16)
-        .map(|_| room.hold(BODY_BYTES_MAX).unwrap())
-        .collect();
-    assert_eq!(
-        room.hold(1).unwrap_err().status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
-    assert!(room.hold(0).is_ok());
-    drop(held);
-    assert!(room.hold(BODY_BYTES_MAX).is_ok());
-}
