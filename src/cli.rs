@@ -1,8 +1,8 @@
 //! The command line: what there is, and who does it.
 
+mod cluster;
 mod config_command;
 mod connectors;
-mod cluster;
 mod dlq;
 mod node;
 mod prove;
@@ -176,10 +176,7 @@ fn configure(matches: &ArgMatches, file: Option<&Path>) -> Result<(Config, LogRi
 }
 
 /// The same for a node, whose log has what is wrong too.
-fn configure_node(
-    matches: &ArgMatches,
-    file: Option<&Path>,
-) -> Result<(Config, LogRing), Failure> {
+fn configure_node(matches: &ArgMatches, file: Option<&Path>) -> Result<(Config, LogRing), Failure> {
     configure(matches, file).map_err(|faults| logging::failure(faults.log_format, invalid(faults)))
 }
 

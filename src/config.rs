@@ -297,7 +297,11 @@ impl Config {
         let host = system.nodename().to_string_lossy();
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let name: String = host.chars().filter(|c| fits(*c)).take(63).collect();
-        if name.is_empty() { "node".to_owned() } else { name }
+        if name.is_empty() {
+            "node".to_owned()
+        } else {
+            name
+        }
     }
 }
 

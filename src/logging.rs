@@ -9,9 +9,7 @@ use std::{
 
 use hermod_api::LogRing;
 use serde_json::{Value, json};
-use tracing_subscriber::{
-    EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt,
-};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use ring::RingLayer;
 

@@ -56,9 +56,7 @@ pub(crate) fn serve(
 }
 
 /// Runs a node to its end.
-pub(crate) fn block_on(
-    node: impl Future<Output = Result<Exit, Failure>>,
-) -> Result<Exit, Failure> {
+pub(crate) fn block_on(node: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

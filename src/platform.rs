@@ -26,6 +26,7 @@ use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, platform::D
 use hermod_engine::{Engine, EngineOptions, Metrics, Tasks};
 use hermod_sdk::Secret;
 use hermod_storage::channel::Topic;
+use hermod_wal::Log;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -80,7 +81,10 @@ fn read_documents(config: &Config) -> Result<Vec<(PathBuf, bundle::Valid)>, Fail
         Failure::new(Code::Document, message)
     })?;
     let documents = bundle::checked(&files)?;
-    let plans: Vec<_> = documents.iter().map(|(_, valid)| &valid.checked.plan).collect();
+    let plans: Vec<_> = documents
+        .iter()
+        .map(|(_, valid)| &valid.checked.plan)
+        .collect();
     announce::paths_are_unique(&plans)?;
     if documents.is_empty() {
         tracing::warn!(directory = %directory.display(), "there is no workflow in the directory");
@@ -111,7 +115,8 @@ async fn run(
     let tasks = Tasks::new();
     let name = config.node_name();
     let metadata = Metadata::open(config, &directory, &name, &tasks).await?;
-    let owner = identity::begin(directory.path(), metadata.raft.as_ref().map(|raft| raft.id()))?;
+    let raft = metadata.raft.as_ref().map(|raft| raft.id());
+    let owner = identity::begin(directory.path(), raft)?;
     let metrics = Metrics::new();
     log_metrics::register(metrics.registry(), &log);
     let guid = config.worker_guid.clone().unwrap_or_else(|| name.clone());
@@ -124,53 +129,54 @@ async fn run(
         &guid,
         metrics.registry(),
     );
-    let engine = Engine::new(EngineOptions {
-        log: Some(log.clone()),
-        metrics,
-        idempotency_required: config.idempotency_required,
-        worker: guid.as_str().into(),
-        drop_removed_sinks: config.drop_removed_sinks.iter().map(|id| id.as_str().into()).collect(),
-    });
     let core = Arc::new(Core {
-        name,
-        guid,
-        mode,
-        owner,
-        metadata,
-        engine: engine.clone(),
-        log: log.clone(),
+        engine: engine(config, &log, metrics, &guid),
         leases: Arc::new(leases.map_err(registered)?),
         key: OnceLock::new(),
         ttl: config.lease_ttl,
         drain_timeout: config.drain_timeout,
         tasks: tasks.clone(),
+        name,
+        guid,
+        mode,
+        owner,
+        metadata,
+        log,
     });
     let paths = Arc::new(Paths::default());
-    let view = Arc::new(View::of_platform(
-        engine,
-        log,
-        Outlook {
-            forwarder: Forwarder::new(core.clone(), paths.clone()),
-            core: core.clone(),
-            leases_required: config.ready_leases_required,
-        },
-    ));
-    let worker_tasks = Tasks::new();
-    let stop_worker = CancellationToken::new();
+    let outlook = Outlook {
+        forwarder: Forwarder::new(core.clone(), paths.clone()),
+        core: core.clone(),
+        leases_required: config.ready_leases_required,
+    };
+    let view = View::of_platform(core.engine.clone(), core.log.clone(), outlook);
     let parts = Parts {
         core,
-        view,
+        view: Arc::new(view),
         tasks,
-        worker_tasks,
-        stop_worker,
+        worker_tasks: Tasks::new(),
+        stop_worker: CancellationToken::new(),
         directory,
     };
-    let ending = parts.serve(config, (paths, &worker_metrics), documents, logs, &mut signals).await;
+    let ending = parts
+        .serve(config, (paths, &worker_metrics), documents, logs, &mut signals)
+        .await;
     let exit = parts.end(&mut signals).await;
     match (ending, exit) {
         (Err(failure), Exit::Done) => Err(failure),
         (_, exit) => Ok(exit),
     }
+}
+
+fn engine(config: &Config, log: &Log, metrics: Metrics, worker: &str) -> Engine {
+    let dropped = config.drop_removed_sinks.iter();
+    Engine::new(EngineOptions {
+        log: Some(log.clone()),
+        metrics,
+        idempotency_required: config.idempotency_required,
+        worker: worker.into(),
+        drop_removed_sinks: dropped.map(|id| id.as_str().into()).collect(),
+    })
 }
 
 impl Parts {
@@ -204,7 +210,8 @@ impl Parts {
         }
         let address = self.listen(config, answerer.clone(), logs).await?;
         let stop = self.tasks.cancelled().clone();
-        self.tasks.spawn("push paths", paths.follow(core.clone(), stop));
+        self.tasks
+            .spawn("push paths", paths.follow(core.clone(), stop));
         tokio::select! {
             ready = self.ready(config) => ready?,
             signal = signals.next() => {
@@ -213,15 +220,25 @@ impl Parts {
             }
         }
         let announcement = announce::Announcement::new(
-            &documents.iter().map(|(_, valid)| &valid.checked.plan).collect::<Vec<_>>(),
+            &documents
+                .iter()
+                .map(|(_, valid)| &valid.checked.plan)
+                .collect::<Vec<_>>(),
         );
         let provisioned = self.provision(documents).await?;
         if let Some(worker) = worker {
             let stop = self.stop_worker.clone();
             let tasks = self.worker_tasks.clone();
             self.worker_tasks.spawn("worker", worker.run(stop, tasks));
-        } else if core.registry().workers().await.is_ok_and(|workers| workers.is_empty()) {
-            tracing::warn!("no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`");
+        } else if core
+            .registry()
+            .workers()
+            .await
+            .is_ok_and(|workers| workers.is_empty())
+        {
+            tracing::warn!(
+                "no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`"
+            );
         }
         self.started(&provisioned, &answerer).await;
         announcement.print(address, self.directory.path());
@@ -281,10 +298,16 @@ impl Parts {
         } else {
             None
         };
-        let port = if core.mode.has_api() { config.port } else { config.worker_port };
+        let port = if core.mode.has_api() {
+            config.port
+        } else {
+            config.worker_port
+        };
         let mut options = hermod_api::Options::new(SocketAddr::new(config.listen, port));
         options.connections_max = config.connections_max;
-        options.grpc = config.grpc_port.map(|port| SocketAddr::new(config.listen, port));
+        options.grpc = config
+            .grpc_port
+            .map(|port| SocketAddr::new(config.listen, port));
         let server = Server::with_api(options, self.view.clone(), api).await;
         let server = server.map_err(|error| Failure::new(error.code(), error))?;
         let address = server.address();
@@ -323,10 +346,16 @@ impl Parts {
         let deadline = tokio::time::Instant::now() + START_PATIENCE;
         for id in ids {
             while tokio::time::Instant::now() < deadline {
-                let found = self.core.registry().find(hermod_storage::Kind::Workflow, id).await;
-                let stopped = found.is_ok_and(|entity| entity.is_none_or(|entity| !entity.is("active")));
+                let found = self
+                    .core
+                    .registry()
+                    .find(hermod_storage::Kind::Workflow, id)
+                    .await;
+                let stopped =
+                    found.is_ok_and(|entity| entity.is_none_or(|entity| !entity.is("active")));
                 let lease = self.core.lease(id).await;
-                let held = lease.is_some_and(|lease| lease.live_owner(self.core.store().now_ms()).is_some());
+                let held = lease
+                    .is_some_and(|lease| lease.live_owner(self.core.store().now_ms()).is_some());
                 let here = self.core.engine.workflow(id).is_some();
                 let failed = answerer.status(id).is_some_and(|status| {
                     status.state == hermod_api::platform::WorkflowState::Failed
@@ -345,13 +374,15 @@ impl Parts {
             return;
         }
         match hermod_api::offer_setup(self.core.registry(), false).await {
-            Ok(SetupOffer::Made { token }) => output::error_line(&format!(
+            Ok(SetupOffer::Made { token }) => output::error_line(format!(
                 "first start: make the administrator within an hour at http://{}/setup#{token}\n\
                  or with `hermod setup --password-file FILE` on this machine",
                 announce::reachable(address)
             )),
             Ok(SetupOffer::Pending { .. } | SetupOffer::Done) => {}
-            Err(error) => tracing::warn!(%error, "the setup link cannot be made; `hermod setup --renew` makes one"),
+            Err(error) => {
+                tracing::warn!(%error, "the setup link cannot be made; `hermod setup --renew` makes one");
+            }
         }
     }
 
@@ -370,11 +401,17 @@ impl Parts {
             }
         };
         self.tasks.cancel();
-        if tokio::time::timeout(SERVER_TIMEOUT, self.tasks.ended()).await.is_err() {
+        if tokio::time::timeout(SERVER_TIMEOUT, self.tasks.ended())
+            .await
+            .is_err()
+        {
             tracing::warn!("open requests were cut off");
         }
         let store = self.core.store().clone();
-        if tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("the metadata store did not close in time");
         }
         let log = self.core.log.clone();
@@ -418,7 +455,11 @@ pub(crate) struct Administration {
 
 impl Administration {
     /// Makes the first administrator.
-    pub(crate) async fn set_up(&self, user: &str, password: Secret) -> Result<serde_json::Value, Failure> {
+    pub(crate) async fn set_up(
+        &self,
+        user: &str,
+        password: Secret,
+    ) -> Result<serde_json::Value, Failure> {
         let text = password
             .resolve()
             .map_err(|error| Failure::new(Code::Configuration, error))?;
@@ -471,7 +512,10 @@ impl Administration {
     }
 
     /// Hands leadership over.
-    pub(crate) async fn transfer_leader(&self, to: Option<&str>) -> Result<serde_json::Value, Failure> {
+    pub(crate) async fn transfer_leader(
+        &self,
+        to: Option<&str>,
+    ) -> Result<serde_json::Value, Failure> {
         let done = self.raft()?.transfer_leader(to).await;
         done.map_err(|error| Failure::new(Code::Store, error))?;
         self.cluster()
@@ -479,7 +523,10 @@ impl Administration {
 
     fn raft(&self) -> Result<&hermod_storage::Raft, Failure> {
         self.core.metadata.raft.as_deref().ok_or_else(|| {
-            Failure::new(Code::Store, "the store of this node is a shared database; it has no members")
+            Failure::new(
+                Code::Store,
+                "the store of this node is a shared database; it has no members",
+            )
         })
     }
 }

@@ -232,7 +232,7 @@ impl Code {
             Self::PathTaken => "webhook path is taken",
             Self::Forced => "forced to end",
             Self::NoVerdict => "proof without a verdict",
-            Self::Store => "metadata store cannot be used",
+            Self::Store => "metadata store cannot be opened",
             Self::StoreMismatch => "another metadata store",
             Self::NotFound => "not found",
             Self::MethodNotAllowed => "method not allowed",

@@ -134,8 +134,7 @@ async fn readyz<N: Node>(State(shared): State<Shared<N>>) -> Response<Body> {
 
     let started = Instant::now();
     let known = shared.node.workers().await;
-    let fields =
-        json!({"recent": known.recent, "stale": known.stale, "ttl_seconds": WORKER_TTL_S});
+    let fields = json!({"recent": known.recent, "stale": known.stale, "ttl_seconds": WORKER_TTL_S});
     let workers = shared
         .probes
         .entry("workers", known.recent > 0, started.elapsed(), fields);

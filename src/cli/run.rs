@@ -28,7 +28,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failure> {
     let documents = bundle::checked(std::slice::from_ref(&arguments.file))?;
-    let mut plans: Vec<_> = documents.into_iter().map(|(_, valid)| valid.checked.plan).collect();
+    let mut plans: Vec<_> = documents
+        .into_iter()
+        .map(|(_, valid)| valid.checked.plan)
+        .collect();
     for plan in &mut plans {
         // Who names a workflow on the command line wants it to run, whatever the document says.
         plan.active = true;

@@ -67,7 +67,9 @@ pub(super) fn optional_endpoint(text: &str) -> Result<Option<String>, String> {
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
-    let port = text.rsplit_once(':').map(|(host, port)| (host.is_empty(), port.parse::<u16>()));
+    let port = text
+        .rsplit_once(':')
+        .map(|(host, port)| (host.is_empty(), port.parse::<u16>()));
     match port {
         Some((false, Ok(_))) => Ok(text.to_owned()),
         _ => Err("an address with a port is needed, such as 10.0.0.1:7400".to_owned()),
@@ -83,7 +85,10 @@ pub(super) fn node_name(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn peers(text: &str) -> Result<Vec<(String, String)>, String> {
-    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items = text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty());
     let peers = items.map(|item| {
         let (name, address) = item
             .split_once('=')

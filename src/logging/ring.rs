@@ -45,15 +45,14 @@ struct Text {
 
 impl Text {
     fn add(&mut self, name: &str, value: &str) {
-        match name {
-            "message" => value.clone_into(&mut self.message),
-            _ => {
-                if name == "workflow" {
-                    self.workflow = Some(value.trim_matches('"').to_owned());
-                }
-                self.fields += &format!(" {name}={value}");
-            }
+        if name == "message" {
+            value.clone_into(&mut self.message);
+            return;
         }
+        if name == "workflow" {
+            self.workflow = Some(value.trim_matches('"').to_owned());
+        }
+        self.fields += &format!(" {name}={value}");
     }
 }
 
@@ -84,7 +83,10 @@ mod tests {
         let (kept, _) = ring.since(0, 10);
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].workflow.as_deref(), Some("w1"));
-        assert_eq!(kept[0].message, "sink does not answer workflow=w1 error=away");
+        assert_eq!(
+            kept[0].message,
+            "sink does not answer workflow=w1 error=away"
+        );
         assert_eq!(kept[0].level, LogLevel::Warn);
     }
 }

@@ -78,7 +78,6 @@ impl View {
     pub(super) fn count_failure(&self) {
         self.not_started.fetch_add(1, Ordering::Relaxed);
     }
-
 }
 
 impl hermod_api::Node for View {

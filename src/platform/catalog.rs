@@ -29,7 +29,12 @@ pub(super) fn connectors() -> &'static [Connector] {
                 "push": entry.push.is_some(),
                 "locality": entry.spec.locality,
             });
-            connector(Direction::Source, &entry.spec, (entry.schema(), entry.example()), promises)
+            connector(
+                Direction::Source,
+                &entry.spec,
+                (entry.schema(), entry.example()),
+                promises,
+            )
         });
         let sinks = SINKS.iter().map(|entry| {
             let promises = json!({
@@ -37,7 +42,12 @@ pub(super) fn connectors() -> &'static [Connector] {
                 "repeats": entry.spec.repeats,
                 "locality": entry.spec.locality,
             });
-            connector(Direction::Sink, &entry.spec, (entry.schema(), entry.example()), promises)
+            connector(
+                Direction::Sink,
+                &entry.spec,
+                (entry.schema(), entry.example()),
+                promises,
+            )
         });
         sources.chain(sinks).collect()
     })
@@ -54,7 +64,10 @@ fn connector(
         kind: spec.kind.to_owned(),
         title: spec.title.to_owned(),
         summary: spec.summary.to_owned(),
-        stability: json!(spec.stability).as_str().unwrap_or_default().to_owned(),
+        stability: json!(spec.stability)
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         schema,
         example,
         promises,
@@ -72,7 +85,11 @@ pub(super) fn validate(bundle: &Value) -> Vec<ProblemAt> {
     let mut bundle = bundle.clone();
     fill_in(&mut bundle);
     let mut found = match check(&bundle) {
-        Ok(checked) => checked.warnings.iter().map(|warning| at(warning, true)).collect(),
+        Ok(checked) => checked
+            .warnings
+            .iter()
+            .map(|warning| at(warning, true))
+            .collect(),
         Err(problems) => problems,
     };
     if let Some(message) = super::worker::pin_problem(&bundle) {
@@ -188,7 +205,9 @@ fn fill_in(value: &mut Value) {
     match value {
         Value::Object(members) => {
             let hidden = members.len() == 1
-                && members.keys().all(|name| name == "$sealed" || name == "$secret");
+                && members
+                    .keys()
+                    .all(|name| name == "$sealed" || name == "$secret");
             if hidden {
                 *value = PLACEHOLDER.into();
                 return;
@@ -229,7 +248,9 @@ mod tests {
         let document = json!({"id": "x", "type": "file", "config": {"path": 7}});
         let problems = validate_connection(Direction::Source, &document);
         assert!(
-            problems.iter().any(|problem| problem.pointer == "/config/path"),
+            problems
+                .iter()
+                .any(|problem| problem.pointer == "/config/path"),
             "{problems:?}"
         );
     }
@@ -241,8 +262,13 @@ mod tests {
             "config": {"path": "orders", "secret": {"$sealed": "v1:x"}},
         });
         let problems = validate_connection(Direction::Source, &source);
-        assert!(problems.iter().all(|problem| problem.warning), "{problems:?}");
-        let Value::Object(source) = source else { unreachable!() };
+        assert!(
+            problems.iter().all(|problem| problem.warning),
+            "{problems:?}"
+        );
+        let Value::Object(source) = source else {
+            unreachable!()
+        };
         assert_eq!(
             push_path(&source),
             Some((PushProtocol::Webhook, "orders".to_owned()))

@@ -1,8 +1,6 @@
 //! Dead letters on this node's disk, in the API's words.
 
-use hermod_api::platform::{
-    Changed, DeadLetter, DeadLetterQuery, Error, ErrorKind, Selection,
-};
+use hermod_api::platform::{Changed, DeadLetter, DeadLetterQuery, Error, ErrorKind, Selection};
 use hermod_engine::{DeadLetterError, DeadLetters, Fate, State, Workflow};
 use hermod_sdk::Format;
 use serde_json::Value;
@@ -113,7 +111,10 @@ async fn change(
     };
     if let Some(seqs) = &which.seqs {
         for chunk in seqs.chunks(CHUNK) {
-            let found: Vec<_> = chunk.iter().filter_map(|seq| letters.get(*seq).ok()).collect();
+            let found: Vec<_> = chunk
+                .iter()
+                .filter_map(|seq| letters.get(*seq).ok())
+                .collect();
             changed.skipped += (chunk.len() - found.len()) as u64;
             apply(&letters, running.as_ref(), found, replay, &mut changed).await?;
         }
@@ -133,7 +134,10 @@ async fn change(
         if found.is_empty() {
             return Ok(changed);
         }
-        let fitting = found.into_iter().filter(|letter| fits(letter, &query)).collect();
+        let fitting = found
+            .into_iter()
+            .filter(|letter| fits(letter, &query))
+            .collect();
         apply(&letters, running.as_ref(), fitting, replay, &mut changed).await?;
     }
 }
@@ -146,11 +150,13 @@ async fn apply(
     replay: bool,
     changed: &mut Changed,
 ) -> Result<(), Error> {
-    let (open, closed): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|letter| letter.state == Fate::Open);
+    let (open, closed): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|letter| letter.state == Fate::Open);
     changed.skipped += closed.len() as u64;
-    let (lost, mut open): (Vec<_>, Vec<_>) =
-        open.into_iter().partition(|letter| replay && letter.is_lost());
+    let (lost, mut open): (Vec<_>, Vec<_>) = open
+        .into_iter()
+        .partition(|letter| replay && letter.is_lost());
     changed.failed += lost.len() as u64;
     while !open.is_empty() {
         let mut bytes = 0;

@@ -18,8 +18,7 @@ use hermod_api::{
 };
 use hermod_sdk::SourceOpener;
 use hermod_storage::{
-    EntryDraft, Expect, Kind, Raft, Read, Role, StoreError, StoreErrorKind, Transaction,
-    registry,
+    EntryDraft, Expect, Kind, Raft, Read, Role, StoreError, StoreErrorKind, Transaction, registry,
 };
 use serde_json::{Value, json};
 
@@ -60,14 +59,17 @@ impl Face {
         }
         if is_wanted(&self.core.name) {
             let own = self.answerer.answer(question.clone()).await?;
-            let own = serde_json::from_value(own).map_err(|error| {
-                Error::new(ErrorKind::Unavailable, error.to_string())
-            })?;
+            let own = serde_json::from_value(own)
+                .map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
             answers.push((self.core.name.clone(), own));
             nodes.push(answered(&self.core.name, true));
         }
         let asked: Vec<&Peer> = peers.iter().filter(|peer| is_wanted(&peer.name)).collect();
-        let results = join_all(asked.iter().map(|peer| question::ask(&self.core, peer, question)));
+        let results = join_all(
+            asked
+                .iter()
+                .map(|peer| question::ask(&self.core, peer, question)),
+        );
         for (peer, result) in asked.iter().zip(results.await) {
             nodes.push(answered(&peer.name, result.is_ok()));
             match result {
@@ -100,7 +102,8 @@ impl Face {
 
     fn raft(&self) -> Result<&Arc<Raft>, Error> {
         self.core.metadata.raft.as_ref().ok_or_else(|| {
-            let message = "nodes that share a database are no members of a group: start and stop them";
+            let message =
+                "nodes that share a database are no members of a group: start and stop them";
             Error::new(ErrorKind::Conflict, message)
         })
     }
@@ -210,7 +213,12 @@ impl Platform for Face {
             }
         }
         let now_ms = self.core.store().now_ms();
-        let leases = self.core.store().leases(Read::Local).await.unwrap_or_default();
+        let leases = self
+            .core
+            .store()
+            .leases(Read::Local)
+            .await
+            .unwrap_or_default();
         let held: HashSet<&str> = leases
             .iter()
             .filter(|lease| lease.live_owner(now_ms).is_some())
@@ -282,7 +290,9 @@ impl Platform for Face {
             workflow: workflow.to_owned(),
             seq,
         };
-        let asked = self.everywhere::<Option<DeadLetter>>(Some(node), &question).await;
+        let asked = self
+            .everywhere::<Option<DeadLetter>>(Some(node), &question)
+            .await;
         match asked {
             Ok((answers, _)) => Ok(answers.into_iter().find_map(|(_, letter)| letter)),
             Err(error) if error.kind == ErrorKind::Missing => Ok(None),
@@ -310,14 +320,19 @@ impl Platform for Face {
         let health = self.core.store().health();
         let workers = self.core.registry().workers().await.unwrap_or_default();
         let version = |id: &str| {
-            let worker = workers.iter().find(|(_, worker)| worker.node.as_deref() == Some(id))?;
+            let worker = workers
+                .iter()
+                .find(|(_, worker)| worker.node.as_deref() == Some(id))?;
             Some(worker.1.more.get("version")?.as_str()?.to_owned())
         };
         let Some(raft) = &self.core.metadata.raft else {
             return Ok(self.shared_cluster(&workers, health.writable));
         };
         let status = raft.status();
-        let leader = status.members.iter().find(|member| Some(member.id) == status.leader);
+        let leader = status
+            .members
+            .iter()
+            .find(|member| Some(member.id) == status.leader);
         let voters = status.members.iter().filter(|member| member.voter).count();
         // A node counts as there if the leader, or this node, has heard it within a few heartbeats.
         let heard = status.members.iter().filter(|member| {
@@ -352,7 +367,10 @@ impl Platform for Face {
     }
 
     async fn cluster_remove(&self, node: &str) -> Result<(), Error> {
-        self.raft()?.remove(node).await.map_err(|error| store(&error))
+        self.raft()?
+            .remove(node)
+            .await
+            .map_err(|error| store(&error))
     }
 
     async fn transfer_leader(&self, node: &str) -> Result<(), Error> {
@@ -364,8 +382,14 @@ impl Platform for Face {
 
     async fn backlogs(&self) -> Result<Vec<Backlog>, Error> {
         let registry = self.core.registry();
-        let disks = registry.all(Kind::Backlog).await.map_err(|error| failed(&error))?;
-        let barred = registry.all(Kind::Barred).await.map_err(|error| failed(&error))?;
+        let disks = registry
+            .all(Kind::Backlog)
+            .await
+            .map_err(|error| failed(&error))?;
+        let barred = registry
+            .all(Kind::Barred)
+            .await
+            .map_err(|error| failed(&error))?;
         let barred: HashSet<_> = barred.into_iter().map(|object| object.key.id).collect();
         let now_ms = self.core.store().now_ms();
         let mut all = Vec::new();
@@ -407,7 +431,10 @@ impl Platform for Face {
             return Err(Error::new(ErrorKind::Missing, message));
         };
         if !backlog.stranded {
-            let message = format!("the stream is in use on node `{}`: it is not lost", backlog.node);
+            let message = format!(
+                "the stream is in use on node `{}`: it is not lost",
+                backlog.node
+            );
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         let key = barred_key(workflow, stream);
@@ -457,11 +484,20 @@ impl Face {
             Some(Member {
                 name: worker.name.clone(),
                 id: worker.node.clone()?,
-                address: worker.more.get("address").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                address: worker
+                    .more
+                    .get("address")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
                 role: "client".to_owned(),
                 voter: false,
                 heard_ms_ago: worker.seen_ms.map(|seen| now_ms.saturating_sub(seen)),
-                version: worker.more.get("version").and_then(Value::as_str).map(str::to_owned),
+                version: worker
+                    .more
+                    .get("version")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
             })
         });
         Cluster {
@@ -521,4 +557,3 @@ fn failed(error: &registry::Error) -> Error {
         other => Error::new(ErrorKind::Unavailable, other.to_string()),
     }
 }
-

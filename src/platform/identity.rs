@@ -73,12 +73,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = begin(dir.path(), None).unwrap();
         let second = begin(dir.path(), None).unwrap();
-        assert_eq!(
-            (second.node, second.start),
-            (first.node, first.start + 1)
-        );
+        assert_eq!((second.node, second.start), (first.node, first.start + 1));
         assert_eq!(begin(dir.path(), Some(7)).unwrap().node, 7);
         fs::write(dir.path().join(FILE), "nonsense").unwrap();
-        assert!(begin(dir.path(), None).is_err(), "never begun anew over damage");
+        assert!(
+            begin(dir.path(), None).is_err(),
+            "never begun anew over damage"
+        );
     }
 }

@@ -54,13 +54,20 @@ struct Metrics {
 
 impl Metrics {
     fn register(registry: &Registry, worker: &str) -> prometheus::Result<Self> {
-        let counter = |name: &str, help: &str| IntCounterVec::new(Opts::new(name, help), &["worker_id"]);
+        let counter =
+            |name: &str, help: &str| IntCounterVec::new(Opts::new(name, help), &["worker_id"]);
         let metrics = Self {
             acquired: counter("hermod_lease_acquire_total", "Leases that were taken")?,
-            stolen: counter("hermod_lease_steal_total", "Leases that were taken after another node had let them run out")?,
+            stolen: counter(
+                "hermod_lease_steal_total",
+                "Leases that were taken after another node had let them run out",
+            )?,
             renew_errors: counter("hermod_lease_renew_errors_total", "Renewals that failed")?,
             owned: IntGaugeVec::new(
-                Opts::new("hermod_worker_leases_owned_total", "Leases that this worker holds"),
+                Opts::new(
+                    "hermod_worker_leases_owned_total",
+                    "Leases that this worker holds",
+                ),
                 &["worker_id"],
             )?,
         };
@@ -138,8 +145,13 @@ impl Leases {
         let limit = self.ttl / 4;
         match tokio::time::timeout(limit, self.store.submit(vec![release])).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(lease = name, %error, "a lease was not given back; it runs out"),
-            Err(_) => tracing::warn!(lease = name, "the store has not taken a lease back in time; it runs out"),
+            Ok(Err(error)) => {
+                tracing::warn!(lease = name, %error, "a lease was not given back; it runs out");
+            }
+            Err(_) => tracing::warn!(
+                lease = name,
+                "the store has not taken a lease back in time; it runs out"
+            ),
         }
     }
 
@@ -162,7 +174,7 @@ impl Leases {
             let due: Vec<(String, u64)> = self
                 .lock()
                 .iter()
-                .filter(|(_, held)| asked.saturating_sub(held.asked) >= self.ttl / 2 - RENEW_TICK)
+                .filter(|(_, held)| asked.saturating_sub(held.asked) + RENEW_TICK >= self.ttl / 2)
                 .map(|(name, held)| (name.clone(), held.epoch))
                 .collect();
             for part in due.chunks(RENEWALS_MAX) {
@@ -230,7 +242,7 @@ impl Leases {
             let now = boot_time();
             let mut lost = Vec::new();
             self.lock().retain(|name, held| {
-                let holds = now.saturating_sub(held.asked) < self.ttl - margin;
+                let holds = now.saturating_sub(held.asked) + margin < self.ttl;
                 if !holds {
                     held.lost.cancel();
                     lost.push(name.clone());
@@ -239,7 +251,10 @@ impl Leases {
             });
             for lease in &lost {
                 // I5: stopped before another node can hold it.
-                tracing::error!(lease, "a lease could not be renewed in time and is given up");
+                tracing::error!(
+                    lease,
+                    "a lease could not be renewed in time and is given up"
+                );
             }
             if !lost.is_empty() {
                 self.count();

@@ -86,9 +86,8 @@ impl Metadata {
                 (sqlite.clone(), None, Some(sqlite))
             }
             other => {
-                let message = format!(
-                    "`db_type` = `{other}`: this version has `raft` and `sqlite`"
-                );
+                let message =
+                    format!("`db_type` = `{other}`: this version has `raft` and `sqlite`");
                 return Err(Failure::new(Code::Configuration, message));
             }
         };
@@ -165,13 +164,20 @@ async fn open_sqlite(config: &Config) -> Result<Sqlite, Failure> {
 fn belongs(directory: &Path, id: &str, is_new: bool) -> Result<(), Failure> {
     let path = directory.join(STORE_FILE);
     let failed = |error: std::io::Error| {
-        Failure::new(Code::DirectoryUnusable, format!("`{}`: {error}", path.display()))
+        Failure::new(
+            Code::DirectoryUnusable,
+            format!("`{}`: {error}", path.display()),
+        )
     };
     match std::fs::read_to_string(&path) {
         Ok(known) if known.trim() == id => Ok(()),
         Ok(known) => {
             let known = known.trim();
-            let what = if is_new { "an empty store" } else { "another store" };
+            let what = if is_new {
+                "an empty store"
+            } else {
+                "another store"
+            };
             Err(Failure::new(
                 Code::StoreMismatch,
                 format!(

@@ -22,7 +22,10 @@ const GONE_MS: u64 = 60_000;
 pub(super) async fn all(core: &Core) -> Vec<Peer> {
     if let Some(raft) = &core.metadata.raft {
         let status = raft.status();
-        let others = status.members.into_iter().filter(|member| member.id != status.id);
+        let others = status
+            .members
+            .into_iter()
+            .filter(|member| member.id != status.id);
         return others
             .map(|member| Peer {
                 id: member.id,

@@ -37,7 +37,13 @@ pub(super) async fn provision(core: &Core, documents: &[Document]) -> Result<Vec
     let mut ids = Vec::new();
     for document in documents {
         let id = import(core, document).await.map_err(|error| {
-            Failure::new(Code::Store, format!("`{}` cannot be brought into the store: {error}", document.file))
+            Failure::new(
+                Code::Store,
+                format!(
+                    "`{}` cannot be brought into the store: {error}",
+                    document.file
+                ),
+            )
         })?;
         ids.push(id);
     }
@@ -50,7 +56,11 @@ pub(super) async fn provision(core: &Core, documents: &[Document]) -> Result<Vec
 async fn import(core: &Core, document: &Document) -> Result<String, String> {
     let said = |error: hermod_storage::registry::Error| error.to_string();
     let workflow = object(document.bundle.get("workflow"));
-    let id = workflow.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = workflow
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     for attempt in 1.. {
         let mut parts = Vec::new();
         for (side, kind, direction) in [
@@ -64,11 +74,15 @@ async fn import(core: &Core, document: &Document) -> Result<String, String> {
         }
         let registry = core.registry();
         let present = registry.latest(Kind::Workflow, &id).await.map_err(said)?;
-        let same = present.as_ref().is_some_and(|present| is_same(&present.document, &workflow));
+        let same = present
+            .as_ref()
+            .is_some_and(|present| is_same(&present.document, &workflow));
         if same && parts.is_empty() {
             return Ok(id);
         }
-        let expect = present.as_ref().map_or(Expect::Absent, |present| Expect::Version(present.version));
+        let expect = present
+            .as_ref()
+            .map_or(Expect::Absent, |present| Expect::Version(present.version));
         let draft = Draft {
             document: workflow.clone(),
             expect,
@@ -78,7 +92,11 @@ async fn import(core: &Core, document: &Document) -> Result<String, String> {
         match registry.save_bundle(&id, draft, parts).await {
             Ok(_) => {
                 activate(registry, &id, &workflow).await?;
-                tracing::info!(workflow = id, file = document.file, "workflow is in the store");
+                tracing::info!(
+                    workflow = id,
+                    file = document.file,
+                    "workflow is in the store"
+                );
                 return Ok(id);
             }
             // Another node does the same at the same time.
@@ -107,7 +125,11 @@ async fn part(
     (kind, direction): (Kind, Direction),
     document: Map<String, Value>,
 ) -> Result<Option<Part>, String> {
-    let id = document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = document
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let found = core.registry().latest(kind, &id).await;
     let present = found.map_err(|error| error.to_string())?;
     if let Some(present) = &present {
@@ -131,8 +153,14 @@ fn sealed(
     direction: Direction,
     mut document: Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
-    let key = core.key.get().ok_or("this node has not got the store's key yet")?;
-    let kind = document.get("type").and_then(Value::as_str).unwrap_or_default();
+    let key = core
+        .key
+        .get()
+        .ok_or("this node has not got the store's key yet")?;
+    let kind = document
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let connector = catalog::connectors()
         .iter()
         .find(|connector| connector.direction == direction && connector.kind == kind);
@@ -169,7 +197,11 @@ fn is_same(present: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
 async fn remember(registry: &Registry, ids: &[String]) -> Result<(), String> {
     let said = |error: hermod_storage::registry::Error| error.to_string();
     let key = Key::new(Kind::Setting, SETTING);
-    let object = registry.store().get(&key, Read::Latest).await.map_err(|error| error.to_string())?;
+    let object = registry
+        .store()
+        .get(&key, Read::Latest)
+        .await
+        .map_err(|error| error.to_string())?;
     let before: BTreeSet<String> = object
         .as_ref()
         .and_then(|object| Entity::read(object).ok())
@@ -177,9 +209,13 @@ async fn remember(registry: &Registry, ids: &[String]) -> Result<(), String> {
         .unwrap_or_default();
     let now: BTreeSet<String> = ids.iter().cloned().collect();
     for gone in before.difference(&now) {
-        let audit = Audit::of_node("workflow.stop").with("reason", "its document is not in the directory any more");
+        let audit = Audit::of_node("workflow.stop")
+            .with("reason", "its document is not in the directory any more");
         match registry.set_active(gone, false, &audit).await {
-            Ok(_) => tracing::warn!(workflow = gone, "its document is gone from the directory; it is stopped and kept"),
+            Ok(_) => tracing::warn!(
+                workflow = gone,
+                "its document is gone from the directory; it is stopped and kept"
+            ),
             Err(hermod_storage::registry::Error::Missing(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -193,5 +229,8 @@ async fn remember(registry: &Registry, ids: &[String]) -> Result<(), String> {
 }
 
 fn object(value: Option<&Value>) -> Map<String, Value> {
-    value.and_then(Value::as_object).cloned().unwrap_or_default()
+    value
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
 }

@@ -149,7 +149,13 @@ impl Forwarder {
             return Forward::OwnerUnreachable;
         };
         let call = peers::call(&self.core, &peer, Topic::Push, body.into());
-        match self.core.metadata.channel.call(&peer.address, call, timeout).await {
+        match self
+            .core
+            .metadata
+            .channel
+            .call(&peer.address, call, timeout)
+            .await
+        {
             Ok(body) => match postcard::from_bytes(&body) {
                 Ok(answer) => Forward::Answer(answer),
                 Err(_) => Forward::OutcomeUnknown,

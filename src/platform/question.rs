@@ -32,15 +32,9 @@ pub(super) enum Question {
     /// One of them.
     DeadLetter { workflow: String, seq: u64 },
     /// Put some back.
-    Replay {
-        workflow: String,
-        which: Selection,
-    },
+    Replay { workflow: String, which: Selection },
     /// Drop some.
-    Discard {
-        workflow: String,
-        which: Selection,
-    },
+    Discard { workflow: String, which: Selection },
 }
 
 /// A node's page of dead letters.
@@ -88,7 +82,9 @@ impl Answerer {
     pub(super) fn status(&self, workflow: &str) -> Option<WorkflowStatus> {
         let worker = self.worker.as_ref()?;
         let statuses = worker.statuses().into_iter();
-        statuses.into_iter().find(|status| status.workflow == workflow)
+        statuses
+            .into_iter()
+            .find(|status| status.workflow == workflow)
     }
 }
 
@@ -108,7 +104,8 @@ impl Handler for Answerer {
 }
 
 fn json(value: &impl Serialize) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(value).map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))
+    serde_json::to_value(value)
+        .map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))
 }
 
 /// Asks another node.
@@ -130,7 +127,10 @@ pub(super) async fn ask<T: DeserializeOwned>(
         Error::new(kind, format!("node `{}` does not answer", peer.name))
     })?;
     let unreadable = |error: serde_json::Error| {
-        let message = format!("the answer of node `{}` is not readable: {error}", peer.name);
+        let message = format!(
+            "the answer of node `{}` is not readable: {error}",
+            peer.name
+        );
         Error::new(ErrorKind::Unavailable, message)
     };
     let answer: Result<serde_json::Value, Refusal> =

@@ -67,6 +67,9 @@ struct Failed {
     again: Instant,
 }
 
+/// That a workflow has ended by itself: its id, the epoch under which it ran, and how.
+type End = (String, u64, Ended);
+
 /// What a task of the worker came to.
 enum Done {
     Started(String, Box<Tenant>),
@@ -99,10 +102,7 @@ pub(super) struct Worker {
     failed: HashMap<String, Failed>,
     busy: HashSet<String>,
     work: JoinSet<Done>,
-    ended: (
-        mpsc::Sender<(String, u64, Ended)>,
-        mpsc::Receiver<(String, u64, Ended)>,
-    ),
+    ended: (mpsc::Sender<End>, mpsc::Receiver<End>),
     strand: strand::Strand,
     durations: HistogramVec,
     errors: IntCounterVec,
@@ -147,10 +147,7 @@ impl Worker {
         tasks.spawn("leases", leases.clone().renew(end.clone()));
         tasks.spawn("lease watch", leases.watch(end.clone()));
         let reporting = CancellationToken::new();
-        tasks.spawn(
-            "reports",
-            self.reporter.clone().run(reporting.clone()),
-        );
+        tasks.spawn("reports", self.reporter.clone().run(reporting.clone()));
         let mut watch = self.core.store().watch();
         while !stop.is_cancelled() {
             self.look().await;
@@ -218,7 +215,11 @@ impl Worker {
             let Some(tenant) = self.tenants.remove(&id) else {
                 continue;
             };
-            tracing::error!(workflow = id, epoch = tenant.epoch, "lease lost; workflow is ended here");
+            tracing::error!(
+                workflow = id,
+                epoch = tenant.epoch,
+                "lease lost; workflow is ended here"
+            );
             tenant.workflow.abort();
             self.view.remove(&tenant.workflow);
             self.reporter.forget(&id);
@@ -238,7 +239,9 @@ impl Worker {
             .iter()
             .filter(|(id, tenant)| {
                 !self.busy.contains(*id)
-                    && wanted.get(*id).is_none_or(|wanted| !tenant.wanted.is_same(wanted))
+                    && wanted
+                        .get(*id)
+                        .is_none_or(|wanted| !tenant.wanted.is_same(wanted))
             })
             .map(|(id, _)| id.clone())
             .collect();
@@ -255,8 +258,11 @@ impl Worker {
             }
         }
         // What was changed is tried at once.
-        self.failed
-            .retain(|id, failed| wanted.get(id).is_some_and(|wanted| failed.wanted.is_same(wanted)));
+        self.failed.retain(|id, failed| {
+            wanted
+                .get(id)
+                .is_some_and(|wanted| failed.wanted.is_same(wanted))
+        });
     }
 
     fn begin_stop(&mut self, id: String, tenant: Tenant, timeout: Duration) {
@@ -266,7 +272,11 @@ impl Worker {
             let drained = tenant.workflow.drain(timeout).await;
             if drained.undelivered > 0 {
                 let undelivered = drained.undelivered;
-                tracing::warn!(workflow = id, undelivered, "not everything was delivered in time; it is kept");
+                tracing::warn!(
+                    workflow = id,
+                    undelivered,
+                    "not everything was delivered in time; it is kept"
+                );
             }
             view.remove(&tenant.workflow);
             reporter.note(
@@ -286,7 +296,10 @@ impl Worker {
 
     fn start_wanted(&mut self, wanted: HashMap<String, Wanted>) {
         for (id, wanted) in wanted {
-            let waits = self.failed.get(&id).is_some_and(|failed| Instant::now() < failed.again);
+            let waits = self
+                .failed
+                .get(&id)
+                .is_some_and(|failed| Instant::now() < failed.again);
             if waits || self.busy.contains(&id) || self.tenants.contains_key(&id) {
                 continue;
             }
@@ -330,7 +343,10 @@ impl Worker {
     fn not_started(&mut self, id: String, wanted: Wanted, reason: String) {
         self.errors.with_label_values(&[&*self.core.guid]).inc();
         let attempts = self.failed.get(&id).map_or(0, |failed| failed.attempts) + 1;
-        let wait = AGAIN.0.saturating_mul(1 << (attempts - 1).min(10)).min(AGAIN.1);
+        let wait = AGAIN
+            .0
+            .saturating_mul(1 << (attempts - 1).min(10))
+            .min(AGAIN.1);
         let code = hermod_api::Code::WorkflowStart.text();
         tracing::error!(code, workflow = id, reason, again_in = ?wait, "workflow cannot be started");
         self.reporter.note(
@@ -354,7 +370,11 @@ impl Worker {
     /// A workflow has ended by itself.
     fn on_end(&mut self, id: String, epoch: u64, ended: Ended) {
         // One that was stopped or lost is not a tenant any more.
-        if self.tenants.get(&id).is_none_or(|tenant| tenant.epoch != epoch) {
+        if self
+            .tenants
+            .get(&id)
+            .is_none_or(|tenant| tenant.epoch != epoch)
+        {
             return;
         }
         let Some(tenant) = self.tenants.remove(&id) else {
@@ -368,7 +388,10 @@ impl Worker {
         };
         if state == WorkflowState::Failed {
             let attempts = self.failed.get(&id).map_or(0, |failed| failed.attempts) + 1;
-            let wait = AGAIN.0.saturating_mul(1 << (attempts - 1).min(10)).min(AGAIN.1);
+            let wait = AGAIN
+                .0
+                .saturating_mul(1 << (attempts - 1).min(10))
+                .min(AGAIN.1);
             let code = hermod_api::Code::WorkflowFailed.text();
             tracing::error!(code, workflow = id, reason, again_in = ?wait, "workflow failed");
             let failed = Failed {

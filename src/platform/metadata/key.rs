@@ -105,7 +105,8 @@ async fn attempt(
         }
         (Some(known), None) => {
             let key = fetch(metadata, &known).await?;
-            key.save(path).map_err(|error| Attempt::Failed(super::unusable(error)))?;
+            key.save(path)
+                .map_err(|error| Attempt::Failed(super::unusable(error)))?;
             Ok(Some(key))
         }
         (None, given) => {
@@ -137,7 +138,11 @@ async fn fetch(metadata: &Metadata, known: &str) -> Result<StoreKey, Attempt> {
         return Err(Attempt::Failed(Failure::new(Code::StoreMismatch, message)));
     };
     let status = raft.status();
-    for member in status.members.iter().filter(|member| member.id != status.id) {
+    for member in status
+        .members
+        .iter()
+        .filter(|member| member.id != status.id)
+    {
         let call = Call {
             cluster: status.cluster,
             from: status.id,
@@ -145,7 +150,10 @@ async fn fetch(metadata: &Metadata, known: &str) -> Result<StoreKey, Attempt> {
             topic: Topic::StoreKey,
             body: Bytes::new(),
         };
-        let answer = metadata.channel.call(&member.address, call, ASK_TIMEOUT).await;
+        let answer = metadata
+            .channel
+            .call(&member.address, call, ASK_TIMEOUT)
+            .await;
         let key = answer
             .ok()
             .and_then(|body| StoreKey::from_bytes(&body).ok());
@@ -172,4 +180,3 @@ fn serve(metadata: &Metadata, key: &StoreKey) {
         router.route(&[Topic::StoreKey], Arc::new(Giver(key.clone())));
     }
 }
-

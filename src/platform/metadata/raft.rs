@@ -33,7 +33,8 @@ impl Wire {
             if config.peers.is_empty() && config.join.is_none() {
                 return Ok(None);
             }
-            let message = "`peers` and `join` need `cluster_listen`, where other nodes reach this one";
+            let message =
+                "`peers` and `join` need `cluster_listen`, where other nodes reach this one";
             return Err(Failure::new(Code::Configuration, message));
         };
         let identity = Identity::from_secret(secret(config)?.trim().as_bytes(), name);
@@ -41,9 +42,8 @@ impl Wire {
         let router = Arc::new(Router::new());
         let handler: Arc<dyn hermod_storage::channel::Handler> = router.clone();
         let listener = Listener::bind(listen, &identity, handler).await;
-        let listener = listener.map_err(|error| {
-            Failure::new(Code::AddressUnusable, super::chain(&error))
-        })?;
+        let listener =
+            listener.map_err(|error| Failure::new(Code::AddressUnusable, super::chain(&error)))?;
         let bound = listener.local_addr();
         let address = advertised(config, name, bound)?;
         tasks.spawn("cluster listener", listener.run(tasks.cancelled().clone()));
@@ -57,11 +57,7 @@ impl Wire {
 }
 
 /// Returns how other nodes reach this one: as it says itself, as the list of peers says, or where it listens.
-fn advertised(
-    config: &Config,
-    name: &str,
-    bound: std::net::SocketAddr,
-) -> Result<String, Failure> {
+fn advertised(config: &Config, name: &str, bound: std::net::SocketAddr) -> Result<String, Failure> {
     if let Some(address) = &config.cluster_address {
         return Ok(address.clone());
     }
@@ -102,7 +98,8 @@ pub(super) fn options(
     options.join.clone_from(&config.join);
     options.clock_skew_max = config.lease_ttl / 25;
     if !config.peers.is_empty() && config.peers.iter().all(|(peer, _)| peer != name) {
-        let message = format!("`peers` does not list this node, `{name}`; set `node_name` or mend the list");
+        let message =
+            format!("`peers` does not list this node, `{name}`; set `node_name` or mend the list");
         return Err(Failure::new(Code::Configuration, message));
     }
     Ok(options)

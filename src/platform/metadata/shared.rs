@@ -6,7 +6,10 @@ use sha2::{Digest, Sha256};
 /// Returns the number that calls carry for a database's id.
 pub(super) fn cluster_of(id: &str) -> u64 {
     let digest = Sha256::digest(id.as_bytes());
-    digest.first_chunk::<8>().copied().map_or(0, u64::from_le_bytes)
+    digest
+        .first_chunk::<8>()
+        .copied()
+        .map_or(0, u64::from_le_bytes)
 }
 
 /// Lets in who shares the database.

@@ -9,7 +9,9 @@ const PIN: &str = "worker_id";
 
 /// Two documents of a workflow want different workers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{first}` and `{second}` are both named as its worker; the workflow, its source and its sinks must name the same")]
+#[error(
+    "`{first}` and `{second}` are both named as its worker; the workflow, its source and its sinks must name the same"
+)]
 pub(super) struct Disagreement {
     first: String,
     second: String,
@@ -106,7 +108,10 @@ mod tests {
                 assert_eq!(before, after);
             }
         }
-        assert!((250..420).contains(&moved), "{moved} of 1000 were with one of three");
+        assert!(
+            (250..420).contains(&moved),
+            "{moved} of 1000 were with one of three"
+        );
         assert_eq!(rendezvous("w", &[]), None);
     }
 

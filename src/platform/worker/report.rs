@@ -172,10 +172,17 @@ impl Reporter {
         let now_ms = self.core.store().now_ms();
         let notes = lock(&self.notes).clone();
         let revisions = lock(&self.revisions).clone();
-        let running = self.core.engine.workflows().into_iter().filter_map(|workflow| {
-            let shown = workflow.status();
-            revisions.contains_key(&*shown.id).then(|| status::of(&shown, &self.core.name, now_ms))
-        });
+        let running = self
+            .core
+            .engine
+            .workflows()
+            .into_iter()
+            .filter_map(|workflow| {
+                let shown = workflow.status();
+                revisions
+                    .contains_key(&*shown.id)
+                    .then(|| status::of(&shown, &self.core.name, now_ms))
+            });
         let mut all: Vec<_> = running.collect();
         all.extend(notes.into_iter().map(|(workflow, note)| {
             let mut status = WorkflowStatus::new(workflow, note.state, now_ms);
@@ -221,8 +228,12 @@ impl Reporter {
         let submitted = self.core.store().submit(operations);
         let answers = match tokio::time::timeout(TIMEOUT, submitted).await {
             Ok(Ok(answers)) => answers,
-            Ok(Err(error)) => return tracing::warn!(%error, "the store has not taken a report; trying again"),
-            Err(_) => return tracing::warn!("the store has not taken a report in time; trying again"),
+            Ok(Err(error)) => {
+                return tracing::warn!(%error, "the store has not taken a report; trying again");
+            }
+            Err(_) => {
+                return tracing::warn!("the store has not taken a report in time; trying again");
+            }
         };
         for ((key, checkpoint), answer) in keys.iter().zip(&answers) {
             self.settle(key, checkpoint, answer);
@@ -246,7 +257,11 @@ impl Reporter {
             // I5: a position carries the epoch under which it was reached, and the store refuses an older one.
             let transaction = Transaction::new()
                 .guard(lease_of(workflow), pending.checkpoint.epoch)
-                .put(key.clone(), Expect::Any, json!(pending.checkpoint).to_string());
+                .put(
+                    key.clone(),
+                    Expect::Any,
+                    json!(pending.checkpoint).to_string(),
+                );
             operations.push(Operation::Commit(transaction));
             keys.push((key.clone(), pending.checkpoint.clone()));
         }
@@ -298,7 +313,9 @@ impl Reporter {
         };
         let expect = present.map_or(Expect::Absent, |object| Expect::Version(object.version));
         let document = Value::Object(document).to_string();
-        Some(Operation::Commit(Transaction::new().put(key, expect, document)))
+        Some(Operation::Commit(
+            Transaction::new().put(key, expect, document),
+        ))
     }
 
     fn status_operations(
@@ -317,10 +334,13 @@ impl Reporter {
             if operations.len() >= OPERATIONS_MAX {
                 break;
             }
-            let due = sent.statuses.get(&status.workflow).is_none_or(|(when, last)| {
-                status::differs(last, &status)
-                    || (now - *when >= FIGURES_EVERY && status::figures_differ(last, &status))
-            });
+            let due = sent
+                .statuses
+                .get(&status.workflow)
+                .is_none_or(|(when, last)| {
+                    status::differs(last, &status)
+                        || (now - *when >= FIGURES_EVERY && status::figures_differ(last, &status))
+                });
             if !due {
                 continue;
             }
@@ -404,10 +424,12 @@ impl Replica for StoreReplica {
         let (waiter, kept) = oneshot::channel();
         {
             let mut checkpoints = lock(&self.reporter.checkpoints);
-            let pending = checkpoints.entry(self.key.clone()).or_insert_with(|| Pending {
-                checkpoint: checkpoint.clone(),
-                waiters: Vec::new(),
-            });
+            let pending = checkpoints
+                .entry(self.key.clone())
+                .or_insert_with(|| Pending {
+                    checkpoint: checkpoint.clone(),
+                    waiters: Vec::new(),
+                });
             if pending.checkpoint.epoch <= self.epoch {
                 pending.checkpoint = checkpoint;
             }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use hermod_engine::{Ended, Ownership};
+use hermod_engine::Ownership;
 use hermod_storage::{Expect, Key, Operation, Read, Transaction};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{
-    Done, Tenant,
+    Done, End, Tenant,
     report::{Checkpoint, Reporter, checkpoint_key},
     wanted::Wanted,
 };
@@ -26,7 +26,7 @@ pub(super) struct Start {
     pub(super) core: Arc<Core>,
     pub(super) reporter: Arc<Reporter>,
     pub(super) view: Arc<View>,
-    pub(super) ended: mpsc::Sender<(String, u64, Ended)>,
+    pub(super) ended: mpsc::Sender<End>,
 }
 
 impl Start {
@@ -99,8 +99,9 @@ impl Start {
         let store = self.core.store();
         let object = store.get(&key, Read::Latest).await;
         if let Some(object) = object.map_err(|error| error.to_string())? {
-            return serde_json::from_slice(&object.document)
-                .map_err(|error| format!("the position of source `{source}` cannot be read: {error}"));
+            return serde_json::from_slice(&object.document).map_err(|error| {
+                format!("the position of source `{source}` cannot be read: {error}")
+            });
         }
         let first = Checkpoint {
             generation: epoch,
@@ -112,10 +113,16 @@ impl Start {
     }
 
     async fn keep_first(&self, id: &str, key: Key, first: &Checkpoint) -> Result<(), String> {
-        let transaction = Transaction::new()
-            .guard(lease_of(id), first.epoch)
-            .put(key, Expect::Absent, json!(first).to_string());
-        let answers = self.core.store().submit(vec![Operation::Commit(transaction)]).await;
+        let transaction = Transaction::new().guard(lease_of(id), first.epoch).put(
+            key,
+            Expect::Absent,
+            json!(first).to_string(),
+        );
+        let answers = self
+            .core
+            .store()
+            .submit(vec![Operation::Commit(transaction)])
+            .await;
         match answers.map_err(|error| error.to_string())?.pop() {
             Some(hermod_storage::Answer::Committed { .. }) => Ok(()),
             other => Err(format!("the first position was not kept: {other:?}")),
@@ -130,4 +137,3 @@ fn said(problems: &[hermod_api::platform::ProblemAt]) -> String {
         .collect();
     lines.join("; ")
 }
-

@@ -82,19 +82,30 @@ impl Strand {
             return;
         }
         let store = self.core.metadata.id();
-        let set = self.core.engine.set_aside(&backlog.workflow, &store, lease.since);
+        let set = self
+            .core
+            .engine
+            .set_aside(&backlog.workflow, &store, lease.since);
         if let Err(error) = set.await {
             tracing::warn!(workflow = backlog.workflow, %error, "an overtaken buffer was not set aside; trying again");
         }
     }
 
     async fn drain(&mut self, backlog: Backlog) {
-        let waits = self.waits.get(&backlog.scope).is_some_and(|until| Instant::now() < *until);
+        let waits = self
+            .waits
+            .get(&backlog.scope)
+            .is_some_and(|until| Instant::now() < *until);
         if waits || self.drains.contains_key(&backlog.scope) || self.drains.len() >= DRAINS_MAX {
             return;
         }
         if let Err(reason) = self.begin(&backlog).await {
-            tracing::debug!(workflow = backlog.workflow, stream = backlog.stream, reason, "a stranded buffer waits");
+            tracing::debug!(
+                workflow = backlog.workflow,
+                stream = backlog.stream,
+                reason,
+                "a stranded buffer waits"
+            );
             self.waits.insert(backlog.scope, Instant::now() + AGAIN);
         }
     }
@@ -104,9 +115,14 @@ impl Strand {
         let key = barred_key(&backlog.workflow, &backlog.stream);
         let barred = core.store().get(&key, Read::Latest).await;
         if barred.map_err(|error| error.to_string())?.is_some() {
-            return Err("it was declared lost, and stays until it is discarded or released".to_owned());
+            return Err(
+                "it was declared lost, and stays until it is discarded or released".to_owned(),
+            );
         }
-        let found = core.registry().find(Kind::Workflow, &backlog.workflow).await;
+        let found = core
+            .registry()
+            .find(Kind::Workflow, &backlog.workflow)
+            .await;
         let Some(entity) = found.map_err(|error| error.to_string())? else {
             return Err("its workflow is not there any more".to_owned());
         };
@@ -115,10 +131,14 @@ impl Strand {
         }
         let bundle = core.registry().bundle_of(&entity.document).await;
         let bundle = core.unsealed(bundle.map_err(|error| error.to_string())?)?;
-        let checked = catalog::check(&bundle)
-            .map_err(|_| "its workflow is not valid".to_owned())?;
+        let checked =
+            catalog::check(&bundle).map_err(|_| "its workflow is not valid".to_owned())?;
         let lease = drain_lease(&backlog.stream);
-        let taken = core.leases.take(&lease).await.map_err(|error| error.to_string())?;
+        let taken = core
+            .leases
+            .take(&lease)
+            .await
+            .map_err(|error| error.to_string())?;
         let taken = taken.ok_or("another process drains it")?;
         let drain = core
             .engine
@@ -132,7 +152,9 @@ impl Strand {
             }
         };
         tracing::info!(
-            workflow = backlog.workflow, stream = backlog.stream, messages = backlog.messages(),
+            workflow = backlog.workflow,
+            stream = backlog.stream,
+            messages = backlog.messages(),
             "a stranded buffer is drained"
         );
         self.drains.insert(backlog.scope.clone(), workflow.clone());
@@ -168,7 +190,8 @@ impl Strand {
             (Ended::Completed, Some(backlog)) if backlog.messages() == 0 => {
                 match self.core.engine.discard_stranded(&scope).await {
                     Ok(()) => tracing::info!(
-                        workflow = backlog.workflow, stream = backlog.stream,
+                        workflow = backlog.workflow,
+                        stream = backlog.stream,
                         "a stranded buffer is delivered and gone"
                     ),
                     Err(error) => tracing::warn!(scope, %error, "a drained buffer was not removed"),
@@ -180,7 +203,10 @@ impl Strand {
             }
         }
         if let Some(backlog) = backlog {
-            self.core.leases.release(&drain_lease(&backlog.stream)).await;
+            self.core
+                .leases
+                .release(&drain_lease(&backlog.stream))
+                .await;
         }
     }
 
@@ -202,4 +228,3 @@ fn said(ended: &Ended) -> String {
         Ended::Failed { error } => error.clone(),
     }
 }
-

@@ -42,7 +42,10 @@ impl Wanted {
 
     /// Whether another node's lease has not run out.
     pub(super) fn is_held_elsewhere(&self, me: &Owner, now_ms: u64) -> bool {
-        let owner = self.lease.as_ref().and_then(|lease| lease.live_owner(now_ms));
+        let owner = self
+            .lease
+            .as_ref()
+            .and_then(|lease| lease.live_owner(now_ms));
         owner.is_some_and(|owner| owner.node != me.node)
     }
 
@@ -149,12 +152,8 @@ impl Wants {
         let mine = match pin.unwrap_or_default() {
             Some(worker) => worker == self.core.guid,
             None => match self.division {
-                Division::Static { id: number, total } => {
-                    assignment::is_static(id, number, total)
-                }
-                Division::Live => {
-                    assignment::rendezvous(id, live) == Some(self.core.guid.as_str())
-                }
+                Division::Static { id: number, total } => assignment::is_static(id, number, total),
+                Division::Live => assignment::rendezvous(id, live) == Some(self.core.guid.as_str()),
             },
         };
         mine.then(|| Wanted {
