@@ -135,9 +135,12 @@ impl Queue {
     /// Waits until nothing waits or is under way, but not for ever.
     pub(crate) async fn drained(&self, patience: Duration) {
         let all = self.room.acquire_many(QUEUE_KIB as u32);
-        if timeout_at(Instant::now() + patience, all).await.is_err() {
+        let all = timeout_at(Instant::now() + patience, all).await;
+        if all.is_err() {
             tracing::warn!("writes were under way when the store was closed");
         }
+        // While all of it is held: who waits for room is turned away, and nothing more gets in that nobody would answer.
+        self.room.close();
     }
 
     async fn enqueue(
