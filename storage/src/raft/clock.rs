@@ -42,7 +42,8 @@ impl Stamp {
     pub(crate) fn read(&self, under: Vote) -> Reading {
         match *self {
             Self::Good { vote, at, ms } if vote == under => {
-                Reading::Ms(ms + at.elapsed().as_millis() as u64)
+                // Both parts lack a fraction of a millisecond: together they must not be behind the clock.
+                Reading::Ms(ms + at.elapsed().as_millis() as u64 + 1)
             }
             Self::Off { vote } if vote == under => Reading::Off,
             Self::Good { .. } | Self::Off { .. } | Self::Unknown => Reading::Wait,

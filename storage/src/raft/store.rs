@@ -41,8 +41,14 @@ impl Store for Raft {
             return Ok(Vec::new());
         }
         let deadline = Instant::now() + self.node.options.write_timeout;
-        let (_, answers) = self.node.queue.submit(operations, deadline).await?;
-        Ok(answers)
+        let submitted = self.node.queue.submit(operations, deadline).await;
+        if let Err(error) = &submitted
+            && error.kind() == StoreErrorKind::Unavailable
+        {
+            // Closed meanwhile, it will never be available: to try again is no use.
+            self.check()?;
+        }
+        submitted.map(|(_, answers)| answers)
     }
 
     async fn get(&self, key: &Key, read: Read) -> Result<Option<Object>, StoreError> {
