@@ -184,6 +184,17 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Where gRPC push ingress listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrpcPort {
+    /// Nowhere.
+    Off,
+    /// On 50051, unless another process has it: most nodes have no gRPC source.
+    Usual,
+    /// There; otherwise the node does not start.
+    Is(u16),
+}
+
 /// What an acknowledgement waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sync {
@@ -221,7 +232,7 @@ pub(crate) struct Config {
     pub(crate) worker_reg_token: Option<Secret>,
     pub(crate) listen: IpAddr,
     pub(crate) port: u16,
-    pub(crate) grpc_port: Option<u16>,
+    pub(crate) grpc_port: GrpcPort,
     pub(crate) connections_max: usize,
     pub(crate) data_dir: PathBuf,
     pub(crate) data_quota: Option<u64>,
@@ -268,7 +279,7 @@ impl Config {
             worker_reg_token: read.value("worker_reg_token", parse::optional_secret),
             listen: read.value("listen", parse::address),
             port: read.value("port", parse::number),
-            grpc_port: read.value("grpc_port", parse::optional_port),
+            grpc_port: read.value("grpc_port", parse::grpc_port),
             connections_max: read.value("connections_max", parse::count),
             data_dir: read.value("data_dir", parse::path),
             data_quota: read.value("data_quota", parse::quota),

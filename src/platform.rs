@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bundle,
-    config::Config,
+    config::{Config, GrpcPort},
     control::{self, Control},
     data_dir::DataDir,
     failure::{Exit, Failure},
@@ -159,7 +159,13 @@ async fn run(
         directory,
     };
     let ending = parts
-        .serve(config, (paths, &worker_metrics), documents, logs, &mut signals)
+        .serve(
+            config,
+            (paths, &worker_metrics),
+            documents,
+            logs,
+            &mut signals,
+        )
         .await;
     let exit = parts.end(&mut signals).await;
     match (ending, exit) {
@@ -305,12 +311,13 @@ impl Parts {
         };
         let mut options = hermod_api::Options::new(SocketAddr::new(config.listen, port));
         options.connections_max = config.connections_max;
-        options.grpc = config
-            .grpc_port
-            .map(|port| SocketAddr::new(config.listen, port));
+        options.grpc = grpc_address(config).await;
         let server = Server::with_api(options, self.view.clone(), api).await;
         let server = server.map_err(|error| Failure::new(error.code(), error))?;
         let address = server.address();
+        if let Some(address) = server.grpc_address() {
+            tracing::info!(%address, "gRPC push ingress listens");
+        }
         let control = Control::bind(&self.directory)
             .map_err(|error| Failure::new(Code::Control, format!("control socket: {error}")))?;
         let stop = self.tasks.cancelled().clone();
@@ -353,14 +360,14 @@ impl Parts {
                     .await;
                 let stopped =
                     found.is_ok_and(|entity| entity.is_none_or(|entity| !entity.is("active")));
+                // What runs here, or failed to, says so.
+                let here = answerer.status(id).is_some();
                 let lease = self.core.lease(id).await;
-                let held = lease
-                    .is_some_and(|lease| lease.live_owner(self.core.store().now_ms()).is_some());
-                let here = self.core.engine.workflow(id).is_some();
-                let failed = answerer.status(id).is_some_and(|status| {
-                    status.state == hermod_api::platform::WorkflowState::Failed
-                });
-                if stopped || failed || (held && (here || !self.core.mode.has_worker())) {
+                let owner = lease
+                    .as_ref()
+                    .and_then(|lease| lease.live_owner(self.core.store().now_ms()));
+                let elsewhere = owner.is_some_and(|owner| owner.node != self.core.owner.node);
+                if stopped || here || elsewhere {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -424,6 +431,24 @@ impl Parts {
         drop(self.directory);
         forced.map_or(Exit::Done, Exit::Forced)
     }
+}
+
+/// Returns where gRPC push ingress is to listen.
+async fn grpc_address(config: &Config) -> Option<SocketAddr> {
+    /// Where gRPC servers listen by custom.
+    const USUAL: u16 = 50051;
+    let port = match config.grpc_port {
+        GrpcPort::Off => return None,
+        GrpcPort::Is(port) => port,
+        GrpcPort::Usual => USUAL,
+    };
+    let address = SocketAddr::new(config.listen, port);
+    if config.grpc_port == GrpcPort::Usual && tokio::net::TcpListener::bind(address).await.is_err()
+    {
+        tracing::warn!(%address, "another process has the usual port of gRPC; there is no gRPC push ingress; choose another with `grpc_port`");
+        return None;
+    }
+    Some(address)
 }
 
 fn division(config: &Config) -> Division {

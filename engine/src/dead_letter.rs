@@ -155,9 +155,11 @@ impl DeadLetters {
     pub fn workflows(log: &Log) -> Vec<String> {
         let prefix = keys::dead_letter_stream("");
         let names = log.streams().into_iter().map(|stream| stream.name);
-        names
+        let mut ids: Vec<_> = names
             .filter_map(|name| name.strip_prefix(&prefix).map(str::to_owned))
-            .collect()
+            .collect();
+        ids.sort();
+        ids
     }
 
     /// Opens the dead letters of a workflow, making the stream if needed.

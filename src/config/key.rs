@@ -226,9 +226,9 @@ pub(crate) static KEYS: &[Key] = &[
     key(
         "grpc_port",
         "PORT",
-        "50051",
+        "",
         Scope::Node,
-        "Port of the gRPC push source; `off` for none, 0 takes a free one",
+        "Port of gRPC push ingress: 50051 if it is free without one, `off` for none, 0 takes a free one",
     ),
     key(
         "connections_max",

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 use hermod_sdk::Secret;
 use tracing_subscriber::EnvFilter;
 
-use super::{LogFormat, Sync};
+use super::{GrpcPort, LogFormat, Sync};
 
 #[expect(clippy::unnecessary_wraps, reason = "all parsers have one shape")]
 pub(super) fn text(text: &str) -> Result<String, String> {
@@ -52,11 +52,12 @@ pub(super) fn optional_number(text: &str) -> Result<Option<u64>, String> {
     number(text).map(Some)
 }
 
-pub(super) fn optional_port(text: &str) -> Result<Option<u16>, String> {
-    if text == "off" {
-        return Ok(None);
+pub(super) fn grpc_port(text: &str) -> Result<GrpcPort, String> {
+    match text {
+        "" => Ok(GrpcPort::Usual),
+        "off" => Ok(GrpcPort::Off),
+        _ => number(text).map(GrpcPort::Is),
     }
-    number(text).map(Some)
 }
 
 pub(super) fn optional_endpoint(text: &str) -> Result<Option<String>, String> {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use hermod_api::{Code, platform::Direction, secret_pointers};
 use hermod_storage::{
     Expect, Key, Kind, Read,
-    registry::{Audit, Draft, Entity, Part, Registry},
+    registry::{Audit, Draft, Entity, Part, References, Registry},
 };
 use serde_json::{Map, Value, json};
 
@@ -55,23 +55,10 @@ pub(super) async fn provision(core: &Core, documents: &[Document]) -> Result<Vec
 
 async fn import(core: &Core, document: &Document) -> Result<String, String> {
     let said = |error: hermod_storage::registry::Error| error.to_string();
-    let workflow = object(document.bundle.get("workflow"));
-    let id = workflow
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let id = document.bundle.pointer("/workflow/id");
+    let id = id.and_then(Value::as_str).unwrap_or_default().to_owned();
     for attempt in 1.. {
-        let mut parts = Vec::new();
-        for (side, kind, direction) in [
-            ("sources", Kind::Source, Direction::Source),
-            ("sinks", Kind::Sink, Direction::Sink),
-        ] {
-            let listed = document.bundle.get(side).and_then(Value::as_array);
-            for one in listed.into_iter().flatten() {
-                parts.extend(part(core, (kind, direction), object(Some(one))).await?);
-            }
-        }
+        let (workflow, parts) = bundle(core, document, &id).await?;
         let registry = core.registry();
         let present = registry.latest(Kind::Workflow, &id).await.map_err(said)?;
         let same = present
@@ -105,6 +92,80 @@ async fn import(core: &Core, document: &Document) -> Result<String, String> {
         }
     }
     Ok(id)
+}
+
+/// Returns a document's workflow as the store is to have it, and the sources and sinks that are to be written with it.
+async fn bundle(
+    core: &Core,
+    document: &Document,
+    id: &str,
+) -> Result<(Map<String, Value>, Vec<Part>), String> {
+    let mut workflow = object(document.bundle.get("workflow"));
+    let mut parts = Vec::new();
+    for (side, kind, direction) in [
+        ("sources", Kind::Source, Direction::Source),
+        ("sinks", Kind::Sink, Direction::Sink),
+    ] {
+        let listed = document.bundle.get(side).and_then(Value::as_array);
+        for one in listed.into_iter().flatten() {
+            let mut one = object(Some(one));
+            if let Some(name) = own_name(core, (kind, id), &one).await? {
+                rename(&mut workflow, kind, &one, &name);
+                one.insert("id".to_owned(), name.into());
+            }
+            parts.extend(part(core, (kind, direction), one).await?);
+        }
+    }
+    Ok((workflow, parts))
+}
+
+/// Ids of sources and sinks hold within a document, and in the store for all. Where another workflow has another source or
+/// sink under an id, this one's gets the workflow's name in front; returns that.
+async fn own_name(
+    core: &Core,
+    (kind, workflow): (Kind, &str),
+    document: &Map<String, Value>,
+) -> Result<Option<String>, String> {
+    let said = |error: hermod_storage::registry::Error| error.to_string();
+    let id = document
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let (key, own) = (Key::new(kind, id), format!("{workflow}.{id}"));
+    let registry = core.registry();
+    let before = registry
+        .latest(Kind::Workflow, workflow)
+        .await
+        .map_err(said)?;
+    let named = before
+        .map(|before| References::of(&before.document))
+        .unwrap_or_default();
+    if named.names(&Key::new(kind, own.as_str())) {
+        // Once given it stays: cursors go by it.
+        return Ok(Some(own));
+    }
+    let Some(present) = registry.latest(kind, id).await.map_err(said)? else {
+        return Ok(None);
+    };
+    let open = core.unsealed(Value::Object(present.document))?;
+    let others = registry.users_of(&key).await.map_err(said)?;
+    let taken = others.iter().any(|other| other != workflow);
+    Ok((taken && !named.names(&key) && open != Value::Object(document.clone())).then_some(own))
+}
+
+/// Lets a workflow name a source or sink by another id.
+fn rename(workflow: &mut Map<String, Value>, kind: Kind, document: &Map<String, Value>, to: &str) {
+    let from = document.get("id").cloned().unwrap_or_default();
+    let nodes = workflow.get_mut("nodes").and_then(Value::as_array_mut);
+    for node in nodes.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let is_meant = node.get("type").and_then(Value::as_str) == Some(kind.as_str());
+        if is_meant && node.get("ref_id") == Some(&from) {
+            node.insert("ref_id".to_owned(), to.into());
+        }
+    }
+    if kind == Kind::Sink && workflow.get("dead_letter_sink_id") == Some(&from) {
+        workflow.insert("dead_letter_sink_id".to_owned(), to.into());
+    }
 }
 
 /// A document that has changed says anew whether its workflow is to run.

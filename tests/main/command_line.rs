@@ -155,14 +155,17 @@ fn an_invalid_document_stops_the_start_with_all_errors_of_all_files() {
 }
 
 #[test]
-fn a_mode_that_does_not_exist_names_the_one_that_does() {
+fn a_mode_that_does_not_exist_names_those_that_do() {
     let directory = tempfile::tempdir().unwrap();
-    for arguments in [&["--mode=api"][..], &["--mode=worker"], &[]] {
+    for arguments in [&["--mode=cluster"][..], &["--mode="]] {
         let output = run(directory.path(), arguments);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(
-            errors.contains("HMD-0008") && errors.contains("standalone"),
+            errors.contains("HMD-0008")
+                && ["api", "standalone", "worker"]
+                    .iter()
+                    .all(|mode| errors.contains(mode)),
             "{errors}"
         );
     }
@@ -272,7 +275,7 @@ fn a_node_that_cannot_start_says_so_in_one_line_of_json_where_its_log_is_json() 
     );
     fs::write(directory.join("hermod.toml"), "log = \"off\"\n").unwrap();
     assert_eq!(
-        only_line(&run(directory, &["--mode=api"]))["code"],
+        only_line(&run(directory, &["--mode=cluster"]))["code"],
         "HMD-0008"
     );
     let mut document = generator_to_file(1);

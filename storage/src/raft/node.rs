@@ -93,7 +93,9 @@ impl Node {
     /// The clock, which never goes back, whatever the machine's does.
     pub(crate) fn now_ms(&self) -> u64 {
         let now_ms = (self.options.clock)();
-        self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms)
+        self.latest_ms
+            .fetch_max(now_ms, Ordering::AcqRel)
+            .max(now_ms)
     }
 
     pub(crate) fn cluster(&self) -> u64 {
