@@ -231,7 +231,12 @@ impl Parts {
                 .map(|(_, valid)| &valid.checked.plan)
                 .collect::<Vec<_>>(),
         );
-        let provisioned = self.provision(documents).await?;
+        let provisioned = self
+            .provision(
+                config.workflows.is_some() && self.core.mode.has_worker(),
+                documents,
+            )
+            .await?;
         if let Some(worker) = worker {
             let stop = self.stop_worker.clone();
             let tasks = self.worker_tasks.clone();
@@ -333,6 +338,7 @@ impl Parts {
 
     async fn provision(
         &self,
+        has_directory: bool,
         documents: Vec<(PathBuf, bundle::Valid)>,
     ) -> Result<Vec<String>, Failure> {
         let documents: Vec<_> = documents
@@ -342,9 +348,10 @@ impl Parts {
                 bundle: valid.bundle,
             })
             .collect();
-        if documents.is_empty() {
+        if !has_directory {
             return Ok(Vec::new());
         }
+        // Without a document too: what came from the directory and is gone is stopped.
         provision::provision(&self.core, &documents).await
     }
 

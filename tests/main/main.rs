@@ -20,6 +20,8 @@ mod full_disk;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod platform;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod stopping;
