@@ -104,6 +104,7 @@ impl Delivery {
     pub(crate) async fn run(self, feed: Feed) -> Result<(), Stop> {
         let mut sink = self.open().await?;
         let mut held = Held::of(&*sink, &*self.factory, self.covers.clone());
+        let mut skipped = 0;
         let mut gather = Gather::new(feed, &self.plan, self.factory.spec().partial);
         while let Some(step) = gather.next().await? {
             let (records, boundary) = match step {
@@ -115,11 +116,13 @@ impl Delivery {
             };
             let offered = records.len();
             let records = held.skip(records);
-            if records.len() < offered {
+            skipped += offered - records.len();
+            if skipped > 0 && !records.is_empty() {
                 tracing::info!(
-                    workflow = %self.workflow, sink = %self.id, messages = offered - records.len(),
+                    workflow = %self.workflow, sink = %self.id, messages = skipped,
                     "skipped messages that the sink already holds"
                 );
+                skipped = 0;
             }
             self.deliver(&mut *sink, Part::new(records, boundary))
                 .await?;

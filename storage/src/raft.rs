@@ -96,6 +96,10 @@ impl Raft {
             reason: error.to_string(),
         })??;
         let facts = identity.facts();
+        // One that others reach may not be alone; a cluster of one resumes its office at once.
+        if options.address.is_some() {
+            log.begin_as_follower();
+        }
         let (cluster, heard) = (Arc::new(AtomicU64::new(facts.cluster)), Heard::default());
         let network = Network {
             channel: Arc::clone(&options.channel),

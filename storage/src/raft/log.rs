@@ -58,6 +58,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Inner {
     vote: Option<Vote>,
+    /// The core is told of no office from before the start.
+    follows: bool,
     committed: Option<LogId>,
     /// `committed` is not in the log yet; it goes with the next entries.
     committed_pending: bool,
@@ -75,6 +77,14 @@ struct Inner {
 }
 
 impl LogStore {
+    /// Lets the core begin as a follower, though the node may have led when it ended.
+    ///
+    /// The core would resume the office at once. In a group whose others have begun to elect, that holds the election up
+    /// by another round, while the node cannot serve yet.
+    pub(crate) fn begin_as_follower(&self) {
+        self.shared.inner().follows = true;
+    }
+
     /// Opens the log, or makes one.
     pub(crate) fn open(dir: &Path) -> Result<Self, RaftError> {
         let wal = Log::open(Options {
@@ -265,7 +275,15 @@ impl RaftLogStorage<Group> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, Failure<u64>> {
-        Ok(self.shared.inner().vote)
+        let inner = self.shared.inner();
+        let mut vote = inner.vote;
+        if inner.follows
+            && let Some(vote) = &mut vote
+        {
+            // Term and candidate stay as they are on disk: the node still votes for nobody else in this term.
+            vote.committed = false;
+        }
+        Ok(vote)
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), Failure<u64>> {
