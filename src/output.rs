@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -73,6 +74,15 @@ fn aligned<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
         }
     }
     text
+}
+
+/// Returns a member of an answer as a table's cell.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => short(text, 80),
+        other => short(&other.to_string(), 80),
+    }
 }
 
 /// Shortens text for a table's cell and takes its line breaks out.
