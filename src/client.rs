@@ -195,9 +195,9 @@ impl Client {
             let Value::Array(data) = answer.body["data"].take() else {
                 break;
             };
-            let last = data.len() < PAGE;
+            let is_last = data.len() < PAGE;
             found.extend(data);
-            if last {
+            if is_last {
                 break;
             }
         }

@@ -129,14 +129,14 @@ pub(super) fn run(kind: &str, arguments: &Arguments) -> Result<Exit, Failure> {
                 .from(Places::at(&document, ""))
                 .send()?;
             ours.print(&answer.body, |_| {
-                output::line(format!("{kind} `{id}` is saved"))
+                output::line(format!("{kind} `{id}` is saved"));
             });
         }
         Action::Delete { id } => {
             client.remove(&[list, id], false)?;
             let answer = json!({"id": id, "deleted": true});
             ours.print(&answer, |_| {
-                output::line(format!("{kind} `{id}` is removed"))
+                output::line(format!("{kind} `{id}` is removed"));
             });
         }
         Action::Test(tried) => return test(ours, &client, kind, list, tried),

@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             client.ask(Method::DELETE, &["tokens", id]).send()?;
             let answer = json!({"id": id, "revoked": true});
             arguments.client.print(&answer, |_| {
-                output::line(format!("token `{id}` is revoked"))
+                output::line(format!("token `{id}` is revoked"));
             });
         }
     }

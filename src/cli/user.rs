@@ -168,7 +168,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn done(arguments: &Arguments, name: &str, what: &str) {
     let answer = json!({"username": name, "done": what});
     arguments.client.print(&answer, |_| {
-        output::line(format!("user `{name}` is {what}"))
+        output::line(format!("user `{name}` is {what}"));
     });
 }
 

@@ -132,9 +132,10 @@ impl Object<'_> {
             None => (Fate::Created, Vec::new()),
             Some(there) => {
                 let changes = client::changes(&plain(&there.body), &wanted);
-                match changes.is_empty() {
-                    true => (Fate::Unchanged, changes),
-                    false => (Fate::Updated, changes),
+                if changes.is_empty() {
+                    (Fate::Unchanged, changes)
+                } else {
+                    (Fate::Updated, changes)
                 }
             }
         };

@@ -203,12 +203,11 @@ fn of(document: &Document) -> Result<Vec<Object<'_>>, Failure> {
                 continue;
             }
         };
-        match value.as_array() {
-            Some(all) => found.extend((0..all.len()).map(|at| (kind, format!("/{name}/{at}")))),
-            None => {
-                let refused = document::refused_at(document, &format!("/{name}"), "must be a list");
-                details.extend(refused.details);
-            }
+        if let Some(all) = value.as_array() {
+            found.extend((0..all.len()).map(|at| (kind, format!("/{name}/{at}"))));
+        } else {
+            let refused = document::refused_at(document, &format!("/{name}"), "must be a list");
+            details.extend(refused.details);
         }
     }
     let mut objects = Vec::new();

@@ -179,7 +179,8 @@ impl Asked<'_> {
         match form {
             Form::Json => output::json(&answer),
             Form::Table => {
-                let changed: Changed = serde_json::from_value(answer).map_err(unreadable)?;
+                let changed: Changed =
+                    serde_json::from_value(answer).map_err(|error| unreadable(&error))?;
                 output::line(format!(
                     "{} {done}, {} not open or not there, {} failed in workflow `{workflow}`",
                     changed.changed, changed.skipped, changed.failed
@@ -212,12 +213,12 @@ fn ambiguous(message: String) -> Failure {
     Failure::new(Code::Configuration, message).with_hint("name the node with `--node`")
 }
 
-fn unreadable(error: serde_json::Error) -> Failure {
+fn unreadable(error: &serde_json::Error) -> Failure {
     Failure::new(Code::Control, format!("answer is not readable: {error}"))
 }
 
 fn read(answer: Value) -> Result<DeadLetterPage, Failure> {
-    serde_json::from_value(answer).map_err(unreadable)
+    serde_json::from_value(answer).map_err(|error| unreadable(&error))
 }
 
 fn print_list(workflow: &str, limit: u64, page: &DeadLetterPage) {

@@ -32,7 +32,7 @@ pub(super) fn show(
     let Some(id) = id else {
         let statuses: Vec<_> = client.all("workflows", None)?.iter().map(of_list).collect();
         ours.print(&json!({"data": statuses}), |answer| {
-            print_all(&answer["data"])
+            print_all(&answer["data"]);
         });
         return Ok(());
     };
