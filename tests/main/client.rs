@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::Arc,
 };
 
 use serde_json::{Value, json};
@@ -733,9 +734,16 @@ fn a_server_that_is_away_or_none_of_ours_is_named() {
     let other = format!("http://{}", listener.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let answer = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        // All of the request is read: who closes before loses the answer.
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut some = [0; 4096];
+            let read = stream.read(&mut some).unwrap();
+            request.extend_from_slice(&some[..read]);
+        }
+        let answer =
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
         stream.write_all(answer.as_bytes()).unwrap();
-        std::io::Read::read(&mut stream, &mut [0; 4096]).unwrap();
     });
     let output = hermod(platform.path())
         .args(["workflow", "list"])
@@ -747,4 +755,200 @@ fn a_server_that_is_away_or_none_of_ours_is_named() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("not as a node of Hermod does"), "{said}");
+}
+
+/// Lists dead letters until there are so many.
+fn wait_for_dead_letters(platform: &Platform, count: usize) -> Vec<u64> {
+    wait_for("dead letters", || {
+        let list = platform.json(&["dlq", "list", "--workflow", "orders"]);
+        let letters = list["data"].as_array().unwrap();
+        let seqs: Vec<_> = letters
+            .iter()
+            .map(|one| one["seq"].as_u64().unwrap())
+            .collect();
+        (seqs.len() == count).then_some(seqs)
+    })
+}
+
+#[test]
+fn dead_letters_are_listed_shown_replayed_and_discarded_over_the_api() {
+    let platform = Platform::signed_in();
+    platform.write("orders.json", &bundle());
+    platform.ok(&["workflow", "create", "-f", "orders.json", "--start"]);
+    wait_for("a webhook that takes messages", || {
+        let answer = http::post(platform.node.address, "in", b"0\nx");
+        (answer.status == 200).then_some(())
+    });
+    for number in 1..4 {
+        // The sink's format cannot put two lines on one.
+        let text = format!("{number}\nx");
+        assert_eq!(
+            http::post(platform.node.address, "in", text.as_bytes()).status,
+            200
+        );
+    }
+    let seqs = wait_for_dead_letters(&platform, 4);
+    let seqs: Vec<_> = seqs.iter().map(u64::to_string).collect();
+    let table = platform.ok(&["dlq", "list"]);
+    assert!(
+        table.contains("sink file") && table.contains("4 in workflow `orders` fit"),
+        "{table}"
+    );
+    let shown: Value = serde_json::from_str(&platform.ok(&["dlq", "show", &seqs[1]])).unwrap();
+    assert!(shown["message"].to_string().contains("1\\nx"), "{shown}");
+    let none = platform.json(&["dlq", "list", "--kind", "nothing-of-the-kind"]);
+    assert_eq!(none["data"], json!([]));
+
+    let said = platform.ok(&["dlq", "discard", &seqs[0]]);
+    assert!(said.contains("1 discarded"), "{said}");
+    // A workflow that runs again fails again with what is put back.
+    let said = platform.ok(&["dlq", "replay", &seqs[1], &seqs[2]]);
+    assert!(said.contains("2 replayed"), "{said}");
+    wait_for_dead_letters(&platform, 3);
+    let said = platform.ok(&[
+        "dlq",
+        "discard",
+        "--all",
+        "--workflow",
+        "orders",
+        "--sink",
+        "file",
+    ]);
+    assert!(said.contains("3 discarded"), "{said}");
+    wait_for_dead_letters(&platform, 0);
+}
+
+#[test]
+fn a_data_directory_is_asked_by_itself_unless_a_server_is_named() {
+    let platform = Platform::signed_in();
+    let node = platform.path().join("node");
+    let copy = |arguments: &[&str]| {
+        let mut command = hermod(&node);
+        // The login is that of the directory above.
+        command.env("XDG_CONFIG_HOME", platform.path().join("config"));
+        command.args(arguments);
+        command
+    };
+    let local = json!({"workflow": null, "open": 0, "letters": [], "next": null, "damaged": []});
+    let list = ["dlq", "list", "--output", "json"];
+    let output = copy(&list).output().unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap(),
+        local
+    );
+
+    let server = ["--server", &platform.url];
+    let output = copy(&[&list[..], &server].concat()).output().unwrap();
+    assert!(
+        text(&output.stderr).contains("the server has no workflows"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = copy(&list)
+        .env("HERMOD_SERVER", &platform.url)
+        .output()
+        .unwrap();
+    assert!(
+        text(&output.stderr).contains("the server has no workflows"),
+        "{}",
+        text(&output.stderr)
+    );
+    let named = [&list[..], &["--data-dir", "data"]].concat();
+    let output = copy(&named)
+        .env("HERMOD_SERVER", &platform.url)
+        .output()
+        .unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap(),
+        local
+    );
+    // Where there is no directory, the login is what is left.
+    let said = platform.fails(2, &["dlq", "list"]);
+    assert!(said.contains("the server has no workflows"), "{said}");
+
+    let both = [&named[..], &server].concat();
+    let output = copy(&both).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let output = copy(&[&list[..], &["--node", "n"]].concat())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+/// Answers one request over TLS, with a certificate for `localhost` whose authority is in the file that is returned.
+fn answer_over_tls(directory: &Path) -> (String, PathBuf, std::thread::JoinHandle<Option<String>>) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority =
+        rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate().unwrap())
+            .unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let ours = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let ours = ours.signed_by(&key, &authority).unwrap();
+    let file = directory.join("authority.pem");
+    fs::write(&file, authority.pem()).unwrap();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![ours.der().clone()], key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    let answering = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut some = [0; 4096];
+            // Whoever does not trust the certificate says no more.
+            let read = stream.read(&mut some).ok().filter(|read| *read > 0)?;
+            request.extend_from_slice(&some[..read]);
+        }
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"data\":[]}";
+        stream.write_all(answer.as_bytes()).unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        Some(String::from_utf8(request).unwrap())
+    });
+    (url, file, answering)
+}
+
+#[test]
+fn i10_a_token_goes_only_to_a_server_whose_certificate_the_machine_trusts() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = |url: &str, authorities: &Path| {
+        let mut command = hermod(directory.path());
+        command
+            .args(["worker", "list", "--output", "json", "--server", url])
+            .env("HERMOD_TOKEN", "hmd_a-token")
+            .env("SSL_CERT_FILE", authorities)
+            .env_remove("SSL_CERT_DIR");
+        command.output().unwrap()
+    };
+    let (url, file, answering) = answer_over_tls(directory.path());
+    let output = list(&url, &file);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let request = answering.join().unwrap().unwrap().to_lowercase();
+    assert!(
+        request.contains("authorization: bearer hmd_a-token"),
+        "{request}"
+    );
+
+    // The next one has an authority of its own, which is not that of the file.
+    let other = directory.path().join("other.pem");
+    fs::rename(&file, &other).unwrap();
+    let (url, _, answering) = answer_over_tls(directory.path());
+    let output = list(&url, &other);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("certificate"), "{said}");
+    assert_eq!(answering.join().unwrap(), None, "nothing was said to it");
 }

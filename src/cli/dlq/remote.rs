@@ -247,9 +247,8 @@ fn print_list(workflow: &str, limit: u64, page: &DeadLetterPage) {
 }
 
 fn row(letter: &DeadLetter) -> [String; 9] {
-    let at = match (&letter.origin["sink"], &letter.origin["node"]) {
-        (Value::String(id), _) => format!("sink {id}"),
-        (_, Value::String(id)) => format!("node {id}"),
+    let at = match (&letter.origin["at"], &letter.origin["id"]) {
+        (Value::String(place), Value::String(id)) => format!("{place} {id}"),
         _ => cell(&letter.origin),
     };
     [
