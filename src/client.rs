@@ -105,7 +105,7 @@ impl Client {
     pub(crate) fn signed_in(flag: Option<&str>) -> Result<Self, Failure> {
         let server = server(flag)?;
         if let Some(token) = variable(TOKEN_VARIABLE) {
-            return Self::new(server, Proof::Token(Hidden::new(token)));
+            return Self::new(server, Proof::Token(Hidden::new(token.trim())));
         }
         match Account::of(&server)? {
             Some(account) => Self::new(server, Proof::Token(account.token)),

@@ -18,14 +18,24 @@ pub(crate) enum Form {
 
 /// Prints a line. A reader that has gone away ends the output, not the command.
 pub(crate) fn line(text: impl AsRef<str>) {
+    // What goes on for ever asks for it.
+    let _: bool = is_read(text);
+}
+
+/// Prints a line, and returns whether somebody still reads.
+pub(crate) fn is_read(text: impl AsRef<str>) -> bool {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_ref().as_bytes())
         .and_then(|()| out.write_all(b"\n"));
-    if let Err(error) = written.and_then(|()| out.flush())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        tracing::error!(%error, "standard output cannot be written");
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                tracing::error!(%error, "standard output cannot be written");
+            }
+            false
+        }
     }
 }
 

@@ -69,32 +69,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         arguments.user.as_deref(),
         arguments.password_file.as_deref(),
     )?;
-    let me = &session.me;
-    let role = arguments
-        .role
-        .map_or_else(|| me["role"].clone(), |role| role.name().into());
-    let asked =
-        json!({"name": token_name(), "role": role, "expires_in_days": arguments.expires_in_days});
-    let made = make_token(session.client(), &asked)?;
-    let account = Account {
-        server: server.to_string(),
-        user: text(&me["username"]),
-        token_id: made.id,
-        token: made.token,
-    };
-    let written = account.write();
-    if written.is_err() {
-        // A token that nobody has must not stay.
-        session
-            .client()
-            .ask(Method::DELETE, &["tokens", &account.token_id])
-            .send()?;
-    }
-    let path = written?;
-    if let Some(before) = before.filter(|before| before.server == account.server) {
-        replace(session.client(), &before);
-    }
-    session.close();
+    let (account, role, path) = session.within(|client, me| {
+        let role = arguments
+            .role
+            .map_or_else(|| me["role"].clone(), |role| role.name().into());
+        let days = arguments.expires_in_days;
+        let asked = json!({"name": token_name(), "role": role, "expires_in_days": days});
+        let made = make_token(client, &asked)?;
+        let account = Account {
+            server: server.to_string(),
+            user: text(&me["username"]),
+            token_id: made.id,
+            token: made.token,
+        };
+        let written = account.write();
+        if written.is_err() {
+            // A token that nobody has must not stay.
+            client
+                .ask(Method::DELETE, &["tokens", &account.token_id])
+                .send()?;
+        }
+        let path = written?;
+        if let Some(before) = before.filter(|before| before.server == account.server) {
+            replace(client, &before);
+        }
+        Ok((account, role, path))
+    })?;
     let answer = json!({
         "server": account.server, "user": account.user, "role": role,
         "token_id": account.token_id, "file": path,

@@ -88,8 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             if let Some(days) = expires_in_days {
                 asked["expires_in_days"] = (*days).into();
             }
-            let made = login::make_token(session.client(), &asked)?;
-            session.close();
+            let made = session.within(|client, _| login::make_token(client, &asked))?;
             // The one place that shows a token: nobody else will ever be able to.
             let answer = json!({"id": made.id, "token": made.token.reveal()});
             arguments.client.print(&answer, |_| {

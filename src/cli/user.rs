@@ -153,12 +153,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             let new = format!("New password of `{name}`");
             let new = client::password(password_file.as_deref(), Prompt::New(&new))?;
             let session = client::Session::open(&server, name, &present)?;
-            session
-                .client()
-                .ask(Method::PUT, &["me", "password"])
-                .body(&json!({"current": present.reveal(), "new": new.reveal()}))
-                .send()?;
-            session.close();
+            let body = json!({"current": present.reveal(), "new": new.reveal()});
+            session.within(|client, _| {
+                let ask = client.ask(Method::PUT, &["me", "password"]);
+                ask.body(&body).send().map(drop)
+            })?;
             done(arguments, name, "given a new password");
         }
     }

@@ -25,7 +25,7 @@ impl Server {
             )
             .with_hint("give the whole address, such as https://hermod.example.org or http://127.0.0.1:8080")
         };
-        let url =
+        let mut url =
             Url::parse(text.trim()).map_err(|error| refused(&format!("is not one: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refused("must begin with `http://` or `https://`"));
@@ -38,6 +38,9 @@ impl Server {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("has something behind its path"));
         }
+        // One server has one name.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         Ok(Self(url))
     }
 
@@ -79,6 +82,7 @@ mod tests {
     #[test]
     fn names_are_steps_of_the_path_whatever_they_hold() {
         let server = Server::parse("https://h.example/base/").unwrap();
+        assert_eq!(server, Server::parse("https://H.example/base").unwrap());
         assert_eq!(server.to_string(), "https://h.example/base");
         let url = server.api(&["workflows", "a/../b?c", "status"]);
         assert_eq!(

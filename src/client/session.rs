@@ -11,7 +11,7 @@ use crate::{failure::Failure, output};
 pub(crate) struct Session {
     client: Client,
     /// Who it is, as the server says.
-    pub(crate) me: Value,
+    me: Value,
 }
 
 impl Session {
@@ -51,13 +51,17 @@ impl Session {
         Ok(Self { client, me })
     }
 
-    /// Returns a client that asks within the session.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// Does something within the session, and closes it however that ends.
+    pub(crate) fn within<T>(
+        self,
+        doing: impl FnOnce(&Client, &Value) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let done = doing(&self.client, &self.me);
+        self.close();
+        done
     }
 
-    /// Closes the session.
-    pub(crate) fn close(self) {
+    fn close(self) {
         if let Err(failure) = self.client.post(&["logout"]) {
             // What was asked for is done; the session ends by itself after twelve hours.
             output::error_line(format!(

@@ -1,7 +1,7 @@
 //! Documents of workflows on their way to a server.
 
 use clap::Args;
-use hermod_api::platform::ProblemAt;
+use hermod_api::{Code, platform::ProblemAt};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -70,6 +70,11 @@ impl Create {
         let document = document::read(&self.file.file)?;
         let at = place(&document);
         let ask = if !at.is_empty() && has_parts(&document) {
+            if self.message.is_some() {
+                let message = "a bundle is taken in without a message";
+                return Err(Failure::new(Code::Configuration, message)
+                    .with_hint("leave `--message` out, or use `hermod apply`, which takes one"));
+            }
             client
                 .ask(Method::POST, &["workflows", "import"])
                 .body(&document.value)

@@ -77,31 +77,33 @@ pub(super) fn watch(
 }
 
 fn told(event: &Event, form: Form, only: Option<&str>) -> ControlFlow<()> {
-    let items = event.data.as_array().into_iter().flatten();
-    match event.name.as_str() {
-        "status" => items.for_each(|status| match form {
-            Form::Json => output::line(status.to_string()),
-            Form::Table => print_line(status),
+    let mut items = event.data.as_array().into_iter().flatten();
+    let gone = event.name == "gone";
+    let all_read = match event.name.as_str() {
+        "status" => items.all(|status| {
+            output::is_read(match form {
+                Form::Json => status.to_string(),
+                Form::Table => one_line(status),
+            })
         }),
-        "gone" => {
-            for id in items {
-                match form {
-                    Form::Json => output::line(json!({"workflow": id, "gone": true}).to_string()),
-                    Form::Table => output::line(format!("workflow `{}` is removed", cell(id))),
-                }
-            }
-            if only.is_some() {
-                return ControlFlow::Break(());
-            }
-        }
-        _ => {}
+        "gone" => items.all(|id| {
+            output::is_read(match form {
+                Form::Json => json!({"workflow": id, "gone": true}).to_string(),
+                Form::Table => format!("workflow `{}` is removed", cell(id)),
+            })
+        }),
+        _ => true,
+    };
+    // Of one that is removed nothing more is heard.
+    if !all_read || gone && only.is_some() {
+        return ControlFlow::Break(());
     }
     ControlFlow::Continue(())
 }
 
-fn print_line(status: &Value) {
+fn one_line(status: &Value) -> String {
     let Ok(known) = serde_json::from_value::<WorkflowStatus>(status.clone()) else {
-        return output::line(short(&status.to_string(), 200));
+        return short(&status.to_string(), 200);
     };
     let mut line = format!(
         "{:<24}  {:<10}  {}",
@@ -120,7 +122,7 @@ fn print_line(status: &Value) {
     if let Some(reason) = &known.reason {
         line += &format!("  {}", short(reason, 120));
     }
-    output::line(line);
+    line
 }
 
 fn print_all(statuses: &Value) {
