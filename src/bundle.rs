@@ -5,7 +5,8 @@ mod yaml;
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +20,9 @@ use crate::failure::{Detail, Failure};
 
 /// Largest file that is read; a workflow of hundreds of nodes takes some 100 KiB.
 const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// What stands for standard input in place of a file.
+const STANDARD_INPUT: &str = "-";
 
 /// Endings of the files that are taken for workflow documents.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
@@ -95,9 +99,12 @@ impl Malformed {
 }
 
 /// A file that was read.
-struct Document {
-    file: PathBuf,
-    value: Value,
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// What it says.
+    pub(crate) value: Value,
     lines: Lines,
 }
 
@@ -213,12 +220,17 @@ fn same_id_twice(checks: &mut Checks) {
 
 impl Document {
     fn finding(&self, severity: Severity, problem: &Problem) -> Finding {
+        self.at(severity, &problem.pointer, &problem.message)
+    }
+
+    /// Makes a finding of the value at a pointer.
+    pub(crate) fn at(&self, severity: Severity, pointer: &str, message: &str) -> Finding {
         Finding {
             file: self.file.clone(),
-            line: line_of(&self.lines, &problem.pointer),
-            pointer: problem.pointer.clone(),
+            line: line_of(&self.lines, pointer),
+            pointer: pointer.to_owned(),
             severity,
-            message: problem.message.clone(),
+            message: message.to_owned(),
         }
     }
 }
@@ -234,7 +246,8 @@ fn line_of(lines: &Lines, pointer: &str) -> Option<usize> {
     }
 }
 
-fn read(file: &Path) -> Result<Document, Finding> {
+/// Reads a file; `-` is standard input, as YAML, which JSON is too.
+pub(crate) fn read(file: &Path) -> Result<Document, Finding> {
     let unreadable = |message: String| Finding {
         file: file.to_owned(),
         line: None,
@@ -243,9 +256,11 @@ fn read(file: &Path) -> Result<Document, Finding> {
         message,
     };
     let text = read_text(file).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    let standard_input = file == Path::new(STANDARD_INPUT);
     let parsed = match file.extension().and_then(|ending| ending.to_str()) {
         Some("json") => json::parse(&text),
         Some("yaml" | "yml") => yaml::parse(&text),
+        _ if standard_input => yaml::parse(&text),
         _ => {
             return Err(unreadable(
                 "its name must end in `.json`, `.yaml` or `.yml`".to_owned(),
@@ -265,6 +280,17 @@ fn read(file: &Path) -> Result<Document, Finding> {
 }
 
 fn read_text(file: &Path) -> io::Result<String> {
+    if file == Path::new(STANDARD_INPUT) {
+        let mut text = String::new();
+        let read = io::stdin()
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)?;
+        if read as u64 > FILE_BYTES_MAX {
+            let message = format!("holds more than the {FILE_BYTES_MAX} bytes that are read");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        return Ok(text);
+    }
     let bytes = fs::metadata(file)?.len();
     if bytes > FILE_BYTES_MAX {
         let message = format!("{bytes} bytes are more than the {FILE_BYTES_MAX} that are read");

@@ -1,15 +1,24 @@
 //! The command line: what there is, and who does it.
 
+mod apply;
+mod audit;
 mod cluster;
 mod config_command;
+mod connection;
 mod connectors;
 mod dlq;
+mod document;
+mod login;
 mod node;
 mod prove;
 mod run;
 mod setup;
+mod token;
+mod user;
 mod validate;
 mod wal;
+mod worker;
+mod workflow;
 
 use std::{
     collections::BTreeMap,
@@ -17,10 +26,14 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use hermod_api::{Code, LogRing};
+use serde_json::Value;
 
 use crate::{
+    client::Client,
     config::{
         Config, Faults, Settings, Sources,
         key::{self, Scope},
@@ -38,6 +51,8 @@ Examples:
   hermod validate workflows/*.yaml
   hermod connectors webhook
   hermod dlq list
+  hermod login --server https://hermod.example.org
+  hermod apply -f workflows --dry-run
 
 Exit codes:
   0    everything was done
@@ -63,6 +78,20 @@ enum Action {
     Validate(validate::Arguments),
     Connectors(connectors::Arguments),
     Dlq(dlq::Arguments),
+    Login(login::Arguments),
+    Logout(login::LogoutArguments),
+    Apply(apply::Arguments),
+    Workflow(workflow::Arguments),
+    /// Look at, make, change and try sources on a server
+    #[command(after_help = connection::SOURCE_HELP)]
+    Source(connection::Arguments),
+    /// Look at, make, change and try sinks on a server
+    #[command(after_help = connection::SINK_HELP)]
+    Sink(connection::Arguments),
+    Token(token::Arguments),
+    User(user::Arguments),
+    Worker(worker::Arguments),
+    Audit(audit::Arguments),
     Wal(wal::Arguments),
     Setup(setup::Arguments),
     Cluster(cluster::Arguments),
@@ -129,8 +158,19 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
         Some(Action::Connectors(arguments)) => connectors::run(&arguments),
         Some(Action::Dlq(arguments)) => {
             let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
-            dlq::run(&config, &arguments)
+            let named = key::given(matches).contains_key("data_dir");
+            dlq::run(&config, named, &arguments)
         }
+        Some(Action::Login(arguments)) => login::run(&arguments),
+        Some(Action::Logout(arguments)) => login::logout(&arguments),
+        Some(Action::Apply(arguments)) => apply::run(&arguments),
+        Some(Action::Workflow(arguments)) => workflow::run(&arguments),
+        Some(Action::Source(arguments)) => connection::run("source", &arguments),
+        Some(Action::Sink(arguments)) => connection::run("sink", &arguments),
+        Some(Action::Token(arguments)) => token::run(&arguments),
+        Some(Action::User(arguments)) => user::run(&arguments),
+        Some(Action::Worker(arguments)) => worker::run(&arguments),
+        Some(Action::Audit(arguments)) => audit::run(&arguments),
         Some(Action::Wal(arguments)) => {
             let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
             wal::run(&config, &arguments)
@@ -195,6 +235,54 @@ struct OutputArguments {
     /// Form of the output
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     output: output::Form,
+}
+
+/// Arguments of every command that asks a server.
+#[derive(Args)]
+struct ClientArguments {
+    /// Address of the server [default: `HERMOD_SERVER`, then the login's, then <http://127.0.0.1:8080>]
+    #[arg(long, value_name = "URL", global = true)]
+    server: Option<String>,
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t, global = true)]
+    output: output::Form,
+}
+
+impl ClientArguments {
+    /// Returns a client with the token that fits.
+    fn client(&self) -> Result<Client, Failure> {
+        Client::signed_in(self.server.as_deref())
+    }
+
+    /// Prints an answer, for machines or for people.
+    fn print(&self, answer: &Value, table: impl FnOnce(&Value)) {
+        match self.output {
+            output::Form::Json => output::json(answer),
+            output::Form::Table => table(answer),
+        }
+    }
+}
+
+/// Role of a person or a token.
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    /// Looks
+    Viewer,
+    /// Changes workflows, sources and sinks
+    Editor,
+    /// Does everything
+    Administrator,
+}
+
+impl Role {
+    /// Returns the role as the API names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "Viewer",
+            Self::Editor => "Editor",
+            Self::Administrator => "Administrator",
+        }
+    }
 }
 
 #[cfg(test)]

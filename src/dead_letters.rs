@@ -92,6 +92,13 @@ pub(crate) struct Range {
     last: u64,
 }
 
+impl Range {
+    /// Returns the numbers.
+    pub(crate) fn numbers(self) -> std::ops::RangeInclusive<u64> {
+        self.first..=self.last
+    }
+}
+
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.first == self.last {

@@ -112,6 +112,7 @@ impl Failure {
             | Code::PathTaken
             | Code::StoreMismatch
             | Code::Invalid
+            | Code::Malformed
             | Code::NoSuchObject => Exit::Unusable,
             _ => Exit::Failed,
         }

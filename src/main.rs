@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cli;
+mod client;
 mod config;
 mod control;
 mod damage;

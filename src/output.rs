@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -17,14 +18,24 @@ pub(crate) enum Form {
 
 /// Prints a line. A reader that has gone away ends the output, not the command.
 pub(crate) fn line(text: impl AsRef<str>) {
+    // What goes on for ever asks for it.
+    let _: bool = is_read(text);
+}
+
+/// Prints a line, and returns whether somebody still reads.
+pub(crate) fn is_read(text: impl AsRef<str>) -> bool {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_ref().as_bytes())
         .and_then(|()| out.write_all(b"\n"));
-    if let Err(error) = written.and_then(|()| out.flush())
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        tracing::error!(%error, "standard output cannot be written");
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                tracing::error!(%error, "standard output cannot be written");
+            }
+            false
+        }
     }
 }
 
@@ -73,6 +84,15 @@ fn aligned<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
         }
     }
     text
+}
+
+/// Returns a member of an answer as a table's cell.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => short(text, 80),
+        other => short(&other.to_string(), 80),
+    }
 }
 
 /// Shortens text for a table's cell and takes its line breaks out.

@@ -1,4 +1,6 @@
-//! `hermod dlq`: dead letters, on a running node or in a directory that nobody uses.
+//! `hermod dlq`: dead letters, on a server, on the node of a data directory, or in a directory that nobody uses.
+
+mod remote;
 
 use clap::{Args, Subcommand};
 use hermod_api::Code;
@@ -6,6 +8,7 @@ use serde_json::Value;
 
 use super::OutputArguments;
 use crate::{
+    client::{self, Account, Client, SERVER_VARIABLE},
     config::Config,
     control,
     dead_letters::{self, Order, Range, Request, Which},
@@ -14,19 +17,27 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-On a running node the command asks it through DATA/control.sock; otherwise it opens DATA itself.
+Who is asked: the server of `--server`; else the data directory of `--data-dir`; else the server of HERMOD_SERVER; else the
+data directory, if it is there; else the server that one is logged in to. On a data directory's running node the command
+asks through DATA/control.sock; otherwise it opens DATA itself. A server answers for all its nodes; numbers are of one.
 
 Examples:
   hermod dlq list
   hermod dlq list --workflow orders --output json
   hermod dlq show 17
   hermod dlq replay 17 20-35
-  hermod dlq discard --all --workflow orders";
+  hermod dlq discard --all --workflow orders
+  hermod dlq list --server https://hermod.example.org --workflow orders
+  hermod dlq replay --server https://hermod.example.org --workflow orders --node node-1 20-35
+  hermod dlq replay --server https://hermod.example.org --workflow orders --all --sink warehouse";
 
 /// List, show, replay or discard dead letters
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
+    /// Address of the server to ask, for all its nodes
+    #[arg(long, value_name = "URL", global = true)]
+    server: Option<String>,
     #[command(subcommand)]
     action: Action,
 }
@@ -46,6 +57,8 @@ enum Action {
         /// List replayed and discarded ones too
         #[arg(long)]
         closed: bool,
+        #[command(flatten)]
+        filter: Filter,
     },
     /// Show one dead letter with its message
     Show {
@@ -61,6 +74,8 @@ enum Action {
         common: Common,
         #[command(flatten)]
         chosen: Chosen,
+        #[command(flatten)]
+        filter: Filter,
     },
     /// Drop dead letters for good
     Discard {
@@ -68,6 +83,8 @@ enum Action {
         common: Common,
         #[command(flatten)]
         chosen: Chosen,
+        #[command(flatten)]
+        filter: Filter,
     },
 }
 
@@ -76,8 +93,22 @@ struct Common {
     /// Id of the workflow; may be left out where only one has dead letters
     #[arg(long, value_name = "ID")]
     workflow: Option<String>,
+    /// On a server: only those of this node
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
     #[command(flatten)]
     output: OutputArguments,
+}
+
+/// What a server can choose by.
+#[derive(Args)]
+struct Filter {
+    /// On a server: only those that this sink did not get
+    #[arg(long, value_name = "ID")]
+    sink: Option<String>,
+    /// On a server: only those of this kind of failure
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
 }
 
 #[derive(Args)]
@@ -91,8 +122,24 @@ struct Chosen {
     all: bool,
 }
 
-pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failure> {
-    let (common, order) = order(&arguments.action);
+/// Does what is asked; `named` says whether `--data-dir` was given.
+pub(super) fn run(config: &Config, named: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let (common, filter, order) = order(&arguments.action);
+    if let Some(client) = client(config, named, arguments)? {
+        let asked = remote::Asked {
+            client: &client,
+            workflow: common.workflow.as_deref(),
+            node: common.node.as_deref(),
+            filter,
+        };
+        remote::run(&asked, &order, common.output.output)?;
+        return Ok(Exit::Done);
+    }
+    if common.node.is_some() || filter.sink.is_some() || filter.kind.is_some() {
+        let message = "`--node`, `--sink` and `--kind` choose among dead letters of a server";
+        return Err(Failure::new(Code::Configuration, message)
+            .with_hint("name the server with `--server`, or leave them out"));
+    }
     let request = Request {
         workflow: common.workflow.clone(),
         order,
@@ -105,30 +152,65 @@ pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-fn order(action: &Action) -> (&Common, Order) {
+/// Returns a client if a server is meant, nothing if a data directory is.
+fn client(config: &Config, named: bool, arguments: &Arguments) -> Result<Option<Client>, Failure> {
+    let server = arguments.server.as_deref();
+    if server.is_some() && named {
+        let message = "`--server` and `--data-dir` name two places";
+        return Err(Failure::new(Code::Configuration, message).with_hint("name one of them"));
+    }
+    let here = named || client::variable(SERVER_VARIABLE).is_none() && config.data_dir.is_dir();
+    if server.is_none() && here {
+        return Ok(None);
+    }
+    let anybody = server.is_some() || client::variable(SERVER_VARIABLE).is_some();
+    if !anybody && Account::read()?.is_none() {
+        // What is wrong with the directory is said.
+        return Ok(None);
+    }
+    Client::signed_in(server).map(Some)
+}
+
+fn order(action: &Action) -> (&Common, &Filter, Order) {
+    static NONE: Filter = Filter {
+        sink: None,
+        kind: None,
+    };
     match action {
         Action::List {
             common,
             from,
             limit,
             closed,
+            filter,
         } => (
             common,
+            filter,
             Order::List {
                 from: *from,
                 limit: *limit,
                 closed: *closed,
             },
         ),
-        Action::Show { common, seq } => (common, Order::Show { seq: *seq }),
-        Action::Replay { common, chosen } => (
+        Action::Show { common, seq } => (common, &NONE, Order::Show { seq: *seq }),
+        Action::Replay {
             common,
+            chosen,
+            filter,
+        } => (
+            common,
+            filter,
             Order::Replay {
                 which: chosen.into(),
             },
         ),
-        Action::Discard { common, chosen } => (
+        Action::Discard {
             common,
+            chosen,
+            filter,
+        } => (
+            common,
+            filter,
             Order::Discard {
                 which: chosen.into(),
             },

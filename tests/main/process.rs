@@ -30,6 +30,8 @@ pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T
 pub(crate) fn hermod(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hermod"));
     command.current_dir(directory).stdin(Stdio::null());
+    // Whoever runs the tests may be logged in to somewhere.
+    command.env("XDG_CONFIG_HOME", directory.join("config"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HERMOD_") {
             command.env_remove(name);
