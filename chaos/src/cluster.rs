@@ -134,6 +134,8 @@ fn play(options: &Options, dir: &Path, seed: u64) -> anyhow::Result<Report> {
     report.api_back_ms = Times::of(measured.api_back);
     report.workflow_back_ms = Times::of(measured.workflow_back);
     report.workflow_restarted_ms = Times::of(measured.workflow_restarted);
+    report.api_gap_ms = Times::of(measured.api_gap);
+    report.workflow_gap_ms = Times::of(measured.workflow_gap);
     report.victims = measured.victims;
     report.seed = seed;
     report.duration_s = clock.now() / 1_000_000;
@@ -217,7 +219,8 @@ impl Cluster {
         client.post("/api/workflows/import", &self.generated())?;
         client.post("/api/workflows/generated/start", &json!({}))?;
         for register in 0..REGISTERS {
-            let mut workflow = workflow(&registers::name(register), "delivered", "made", "generated");
+            let mut workflow =
+                workflow(&registers::name(register), "delivered", "made", "generated");
             workflow["description"] = "0".into();
             client.post("/api/workflows", &workflow)?;
         }
@@ -278,7 +281,11 @@ fn private(path: &Path) -> anyhow::Result<String> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     let secret = format!("{:032x}", rand::random::<u128>());
     let mut options = fs::OpenOptions::new();
-    let mut file = options.create_new(true).write(true).mode(0o600).open(path)?;
+    let mut file = options
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     writeln!(file, "{secret}")?;
     Ok(secret)
 }

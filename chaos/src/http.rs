@@ -37,10 +37,7 @@ struct Head {
 impl Connection {
     /// Connects to a port of this machine.
     pub(crate) fn open(port: u16) -> io::Result<Self> {
-        Self::open_at(
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            ANSWER_WITHIN,
-        )
+        Self::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)
     }
 
     /// Connects to an address, where connecting and each part of an answer may take so long.

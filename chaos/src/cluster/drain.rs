@@ -76,6 +76,8 @@ pub(super) fn judge(
         api_back_ms: super::Times::default(),
         workflow_back_ms: super::Times::default(),
         workflow_restarted_ms: super::Times::default(),
+        api_gap_ms: super::Times::default(),
+        workflow_gap_ms: super::Times::default(),
         push_answers: sent.answers.clone(),
         write_answers: written.answers.clone(),
         victims: std::collections::BTreeMap::new(),
@@ -118,7 +120,10 @@ fn drain(cluster: &mut Cluster, sent: &Sent) -> anyhow::Result<(Verdict, Verdict
 fn waiting(cluster: &Cluster) -> anyhow::Result<Option<String>> {
     let mut client = cluster.anywhere();
     let backlogs = client.get("/api/backlogs")?;
-    if backlogs["data"].as_array().is_none_or(|data| !data.is_empty()) {
+    if backlogs["data"]
+        .as_array()
+        .is_none_or(|data| !data.is_empty())
+    {
         return Ok(Some(backlogs.to_string()));
     }
     let pushed = client.get("/api/workflows/pushed/status")?;
@@ -155,10 +160,18 @@ fn dead_letters(
     let page = cluster.anywhere().get(&path)?;
     let silent = |node: &Value| node["answered"] != true;
     let nodes = page["nodes"].as_array().context("no node was asked")?;
-    ensure!(!nodes.iter().any(silent), "a node does not say its dead letters: {page}");
+    ensure!(
+        !nodes.iter().any(silent),
+        "a node does not say its dead letters: {page}"
+    );
     let letters = page["data"].as_array().context("there is no list")?;
-    ensure!(letters.len() < 1000, "there are more dead letters than can be listed");
-    let ids = letters.iter().filter_map(|letter| letter["message_id"].as_str());
+    ensure!(
+        letters.len() < 1000,
+        "there are more dead letters than can be listed"
+    );
+    let ids = letters
+        .iter()
+        .filter_map(|letter| letter["message_id"].as_str());
     dead.extend(ids.map(str::to_owned));
     Ok(())
 }
@@ -181,7 +194,10 @@ fn last_values(cluster: &Cluster) -> anyhow::Result<Vec<u64>> {
         if all.iter().all(|values| *values == all[0]) {
             return Ok(all.swap_remove(0));
         }
-        ensure!(started.elapsed() < SOON, "the nodes do not agree on what was written: {all:?}");
+        ensure!(
+            started.elapsed() < SOON,
+            "the nodes do not agree on what was written: {all:?}"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -61,7 +61,9 @@ impl Effects {
         table: &str,
         key: &str,
     ) -> anyhow::Result<Self> {
-        let rows = database.sql(&format!("SELECT seq, xact, {key}, n FROM {table} ORDER BY seq"))?;
+        let rows = database.sql(&format!(
+            "SELECT seq, xact, {key}, n FROM {table} ORDER BY seq"
+        ))?;
         let row = |line: &str| {
             let mut columns = line.split('\t');
             Some(Effect {

@@ -22,32 +22,53 @@ impl Clock {
     }
 }
 
-/// The first success of a request that began after a moment.
+/// The successes of requests after a moment: the first that began after it, and the longest time without any.
 #[derive(Debug, Default)]
-pub(super) struct First(Mutex<(Micros, Option<Micros>)>);
+pub(super) struct First(Mutex<Held>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    since: Micros,
+    first: Option<Micros>,
+    latest: Micros,
+    gap: Micros,
+}
 
 impl First {
-    /// Forgets what was; from now on only what begins at `since` or later counts.
+    /// Forgets what was; from now on only what begins at `since` or later is the first.
     pub(super) fn arm(&self, since: Micros) {
-        *self.lock() = (since, None);
+        *self.lock() = Held {
+            since,
+            latest: since,
+            ..Held::default()
+        };
     }
 
     /// Takes down a success.
     pub(super) fn succeeded(&self, began: Micros, ended: Micros) {
         let mut held = self.lock();
-        if began >= held.0 && held.1.is_none_or(|first| ended < first) {
-            held.1 = Some(ended);
+        held.gap = held.gap.max(ended.saturating_sub(held.latest));
+        held.latest = held.latest.max(ended);
+        if began >= held.since && held.first.is_none_or(|first| ended < first) {
+            held.first = Some(ended);
         }
     }
 
-    /// Returns how long after the moment it was.
+    /// Returns how long after the moment the first one ended.
     pub(super) fn after(&self) -> Option<Duration> {
-        let (since, first) = *self.lock();
-        first.map(|first| Duration::from_micros(first.saturating_sub(since)))
+        let held = *self.lock();
+        let first = held.first?;
+        Some(Duration::from_micros(first.saturating_sub(held.since)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, (Micros, Option<Micros>)> {
-        // A sender that panicked leaves two numbers, which are whole.
+    /// Returns the longest time between two successes since the moment, up to `now`.
+    pub(super) fn gap(&self, now: Micros) -> Duration {
+        let held = *self.lock();
+        Duration::from_micros(held.gap.max(now.saturating_sub(held.latest)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        // A sender that panicked leaves numbers, which are whole.
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -69,5 +90,17 @@ mod tests {
         assert_eq!(first.after(), Some(Duration::from_micros(200)));
         first.arm(500);
         assert_eq!(first.after(), None);
+    }
+
+    #[test]
+    fn the_longest_gap_is_found_wherever_it_is() {
+        let first = First::default();
+        first.arm(100);
+        first.succeeded(100, 110);
+        first.succeeded(110, 200);
+        first.succeeded(190, 195);
+        first.succeeded(195, 210);
+        assert_eq!(first.gap(220), Duration::from_micros(90));
+        assert_eq!(first.gap(400), Duration::from_micros(190));
     }
 }

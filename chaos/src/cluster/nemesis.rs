@@ -48,7 +48,9 @@ pub(super) enum Victim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
     /// Killed; it stays away until its work has been taken over, or is started again soon.
-    Kill { until_taken_over: bool },
+    Kill {
+        until_taken_over: bool,
+    },
     Pause,
     Partition(Cut),
 }
@@ -65,8 +67,9 @@ pub(super) struct Round {
 
 impl Round {
     pub(super) fn draw(nemesis: Nemesis, nodes: usize, random: &mut StdRng) -> Self {
-        let millis =
-            |from: u64, to: u64, random: &mut StdRng| Duration::from_millis(random.random_range(from..to));
+        let millis = |from: u64, to: u64, random: &mut StdRng| {
+            Duration::from_millis(random.random_range(from..to))
+        };
         let calm = millis(200, 1500, random);
         let victim = match random.random_range(0..4) {
             0 => Victim::Leader,
@@ -116,11 +119,24 @@ mod tests {
         let rounds = draw(3);
         assert_eq!(rounds, draw(3));
         assert_ne!(rounds, draw(4));
-        for victim in [Victim::Leader, Victim::Owner, Victim::Any(0), Victim::Any(2)] {
-            assert!(rounds.iter().any(|round| round.victim == victim), "{victim:?}");
+        for victim in [
+            Victim::Leader,
+            Victim::Owner,
+            Victim::Any(0),
+            Victim::Any(2),
+        ] {
+            assert!(
+                rounds.iter().any(|round| round.victim == victim),
+                "{victim:?}"
+            );
         }
         for cut in [Cut::Peers, Cut::All, Cut::Deaf] {
-            assert!(rounds.iter().any(|round| round.deed == Deed::Partition(cut)), "{cut:?}");
+            assert!(
+                rounds
+                    .iter()
+                    .any(|round| round.deed == Deed::Partition(cut)),
+                "{cut:?}"
+            );
         }
         assert!(rounds.iter().any(|round| round.deed == Deed::Pause));
     }

@@ -101,11 +101,7 @@ impl Network {
         let rules = format!(
             "table ip chaos {{\n chain hears {{ type filter hook input priority 0; {hears}; }}\n \
              chain speaks {{ type filter hook output priority 0; {}; }}\n}}\n",
-            if speaks.is_empty() {
-                "accept"
-            } else {
-                &speaks
-            }
+            if speaks.is_empty() { "accept" } else { &speaks }
         );
         run(
             "ip",

@@ -78,10 +78,7 @@ impl Node {
             .args(["--listen", &self.address.ip().to_string()])
             .args(["--port", &self.address.port().to_string()])
             .args(["--grpc-port", "off"])
-            .args([
-                "--lease-ttl",
-                &format!("{}s", settings.lease_ttl.as_secs()),
-            ])
+            .args(["--lease-ttl", &format!("{}s", settings.lease_ttl.as_secs())])
             .arg("--data-dir")
             .arg(self.data_dir())
             .current_dir(&self.dir);
@@ -130,10 +127,7 @@ impl Node {
     /// Kills the node.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         self.ensure_running()?;
-        self.server
-            .take()
-            .context("the node does not run")?
-            .kill()
+        self.server.take().context("the node does not run")?.kill()
     }
 
     /// Stops the process where it stands, or lets it go on.
@@ -145,8 +139,14 @@ impl Node {
     /// Makes the user `admin` over the node's control socket.
     pub(super) fn set_up(&self, settings: &Settings, password_file: &Path) -> anyhow::Result<()> {
         let mut command = Command::new(&settings.program);
-        command.arg("setup").arg("--password-file").arg(password_file);
-        command.arg("--data-dir").arg(self.data_dir()).current_dir(&self.dir);
+        command
+            .arg("setup")
+            .arg("--password-file")
+            .arg(password_file);
+        command
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .current_dir(&self.dir);
         super::process::run(&mut command, "").map(drop)
     }
 

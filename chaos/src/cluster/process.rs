@@ -34,11 +34,6 @@ impl Server {
         Ok(Self(child))
     }
 
-    /// Returns its process id.
-    pub(super) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
     /// Returns how it ended, if it has.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
         Ok(self.0.try_wait()?)

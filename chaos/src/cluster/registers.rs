@@ -232,7 +232,10 @@ pub(super) fn check(written: &Written, last: &[u64]) -> Verdict {
             .filter(|write| write.register == register)
             .map(|write| (write.value, write))
             .collect();
-        let reads = written.reads.iter().filter(|read| read.register == register);
+        let reads = written
+            .reads
+            .iter()
+            .filter(|read| read.register == register);
         check_register(&writes, reads, *last, &mut verdict);
     }
     verdict
@@ -248,11 +251,15 @@ fn check_register<'a>(
     let mut value = last;
     while value != 0 && chain.len() <= writes.len() {
         let Some(write) = writes.get(&value) else {
-            verdict.violations.push(format!("value {value} was never written"));
+            verdict
+                .violations
+                .push(format!("value {value} was never written"));
             return;
         };
         if write.outcome == Outcome::Refused {
-            verdict.violations.push(format!("value {value} was refused and is there"));
+            verdict
+                .violations
+                .push(format!("value {value} was refused and is there"));
         }
         chain.push(value);
         value = write.based_on;
@@ -260,9 +267,14 @@ fn check_register<'a>(
     chain.push(0);
     chain.reverse();
     let place: HashMap<u64, usize> = chain.iter().enumerate().map(|(at, v)| (*v, at)).collect();
-    for write in writes.values().filter(|write| write.outcome == Outcome::Acknowledged) {
+    for write in writes
+        .values()
+        .filter(|write| write.outcome == Outcome::Acknowledged)
+    {
         if !place.contains_key(&write.value) {
-            verdict.violations.push(format!("acknowledged value {} is lost", write.value));
+            verdict
+                .violations
+                .push(format!("acknowledged value {} is lost", write.value));
         }
     }
     // The last place that was acknowledged before a moment: acknowledged writes in the order of their ends.
@@ -292,7 +304,9 @@ fn check_register<'a>(
         match place.get(&read.value) {
             Some(at) if *at < known_at(read.began) => verdict.stale_reads += 1,
             Some(_) => {}
-            None => verdict.violations.push(format!("value {} was read and is not there", read.value)),
+            None => verdict
+                .violations
+                .push(format!("value {} was read and is not there", read.value)),
         }
     }
 }

@@ -84,6 +84,11 @@ pub struct Report {
     pub workflow_back_ms: Times,
     /// The same where the killed owner was started again at once.
     pub workflow_restarted_ms: Times,
+    /// The longest time without a successful write, of each round.
+    pub api_gap_ms: Times,
+    /// The longest time without an acknowledged push, of each round whose victim was the owner and stayed away. An owner
+    /// that is cut off from the other nodes alone goes on until its lease ends, so that this is what tells.
+    pub workflow_gap_ms: Times,
     /// How often each answer to a push came; 0 stands for none.
     pub push_answers: BTreeMap<u16, u64>,
     /// How often each answer to a write came; 0 stands for none.
@@ -118,7 +123,10 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
         let times = Times::of((1..=200).rev().map(Duration::from_millis).collect());
-        assert_eq!((times.p50, times.p99, times.max, times.n), (100, 198, 200, 200));
+        assert_eq!(
+            (times.p50, times.p99, times.max, times.n),
+            (100, 198, 200, 200)
+        );
         let one = Times::of(vec![Duration::from_millis(7)]);
         assert_eq!((one.p50, one.p99, one.max), (7, 7, 7));
         assert_eq!(Times::of(vec![]), Times::default());

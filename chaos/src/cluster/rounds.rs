@@ -26,6 +26,8 @@ pub(super) struct Measured {
     pub(super) api_back: Vec<Duration>,
     pub(super) workflow_back: Vec<Duration>,
     pub(super) workflow_restarted: Vec<Duration>,
+    pub(super) api_gap: Vec<Duration>,
+    pub(super) workflow_gap: Vec<Duration>,
     pub(super) victims: BTreeMap<&'static str, u32>,
 }
 
@@ -89,7 +91,12 @@ impl<'a> Rounds<'a> {
 
         self.strike(round.deed, victim)?;
         self.arm();
-        let restarted_at_once = matches!(round.deed, Deed::Kill { until_taken_over: false });
+        let restarted_at_once = matches!(
+            round.deed,
+            Deed::Kill {
+                until_taken_over: false
+            }
+        );
         match round.deed {
             Deed::Kill { until_taken_over } => {
                 if until_taken_over && owned {
@@ -112,20 +119,31 @@ impl<'a> Rounds<'a> {
             self.measured.workflow_back.push(workflow);
         }
         let ready = self.cluster.nodes[victim].wait_ready()?;
+        let now = self.clock.now();
+        self.measured.api_gap.push(self.registers.first().gap(now));
+        let gap = self.pushes.first().gap(now);
+        if owned && !restarted_at_once {
+            self.measured.workflow_gap.push(gap);
+        }
         // With all three there again, everything works.
         self.arm();
         self.wait_for(self.pushes.first(), "no message is acknowledged")?;
         self.wait_for(self.registers.first(), "no document can be written")?;
         self.played += 1;
         eprintln!(
-            "round {}: {:?} of n{}{}{}; API back in {} ms, pushes in {} ms, ready in {} ms; {} acknowledged",
+            "round {}: {:?} of n{}{}{}; API back in {} ms, pushes in {} ms (longest gap {} ms), ready in {} ms; {} acknowledged",
             self.played,
             round.deed,
             victim + 1,
             if owned { ", owner" } else { "" },
-            if victim == roles.leader { ", leader" } else { "" },
+            if victim == roles.leader {
+                ", leader"
+            } else {
+                ""
+            },
             api.as_millis(),
             workflow.as_millis(),
+            gap.as_millis(),
             ready.as_millis(),
             self.pushes.acknowledged(),
         );
@@ -173,7 +191,9 @@ impl<'a> Rounds<'a> {
             let workflow = client.get_within("/api/workflows/pushed", SOON)?;
             let index = |name: Option<&str>| {
                 let nodes = &self.cluster.nodes;
-                nodes.iter().position(|node| Some(node.name.as_str()) == name)
+                nodes
+                    .iter()
+                    .position(|node| Some(node.name.as_str()) == name)
             };
             let (leader, owner) = (
                 index(cluster["leader"].as_str()),

@@ -30,7 +30,11 @@ fn push(n: u64, attempts: u32, acknowledged: bool) -> Push {
 #[test]
 fn an_honest_takeover_is_clean() {
     let effects = Effects {
-        rows: vec![row(1, 11, "k0", 1), row(2, 13, "k0", 3), row(3, 14, "k0", 2)],
+        rows: vec![
+            row(1, 11, "k0", 1),
+            row(2, 13, "k0", 3),
+            row(3, 14, "k0", 2),
+        ],
         changes: vec![
             change(10, "a", 5),
             change(11, "a", 5),
@@ -41,7 +45,12 @@ fn an_honest_takeover_is_clean() {
             change(14, "a", 7),
         ],
     };
-    let pushes = [push(1, 1, true), push(2, 1, true), push(3, 1, true), push(4, 1, false)];
+    let pushes = [
+        push(1, 1, true),
+        push(2, 1, true),
+        push(3, 1, true),
+        push(4, 1, false),
+    ];
     let verdict = effects.judge_pushed(&pushes, &HashSet::new());
     assert_eq!(
         verdict,
@@ -59,7 +68,10 @@ fn i5_a_planted_stale_effect_is_found() {
         changes: vec![change(11, "a", 5), change(12, "a", 6), change(13, "a", 5)],
     };
     let verdict = effects.judge_pushed(&[push(1, 1, true), push(2, 1, true)], &HashSet::new());
-    assert_eq!(verdict.stale, 2, "one under an old epoch, one without a token");
+    assert_eq!(
+        verdict.stale, 2,
+        "one under an old epoch, one without a token"
+    );
 }
 
 #[test]
@@ -96,12 +108,19 @@ fn a_planted_inversion_is_found_in_a_stream_and_not_across_two() {
         rows: rows.clone(),
         changes: vec![change(1, "a", 1), change(2, "a", 1)],
     };
-    assert_eq!(one.judge_pushed(&pushes, &HashSet::new()).inversions, ["k0-1"]);
+    assert_eq!(
+        one.judge_pushed(&pushes, &HashSet::new()).inversions,
+        ["k0-1"]
+    );
     let two = Effects {
         rows,
         changes: vec![change(1, "a", 1), change(2, "b", 1)],
     };
-    assert!(two.judge_pushed(&pushes, &HashSet::new()).inversions.is_empty());
+    assert!(
+        two.judge_pushed(&pushes, &HashSet::new())
+            .inversions
+            .is_empty()
+    );
 }
 
 #[test]
