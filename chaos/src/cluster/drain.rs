@@ -107,7 +107,11 @@ fn drain(cluster: &mut Cluster, sent: &Sent) -> anyhow::Result<(Verdict, Verdict
         if started.elapsed() > WITHIN {
             let (pushed, generated, _) = compare(cluster, sent)?;
             bail!(
-                "the cluster does not drain: {waiting:?}; {} pushed and {} generated messages are missing",
+                "the cluster does not drain: {}; {} pushed and {} generated messages are missing",
+                match waiting {
+                    Ok(waiting) => waiting.unwrap_or_default(),
+                    Err(error) => format!("{error:#}"),
+                },
                 pushed.lost.len(),
                 generated.lost.len()
             );

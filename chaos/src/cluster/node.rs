@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::{client::Client, network::Network, process::Server};
 
@@ -68,22 +69,33 @@ impl Node {
 
     /// Starts the node's process.
     pub(super) fn start(&mut self, settings: &Settings, network: &Network) -> anyhow::Result<()> {
+        // A file and not flags: who looks into a kept run can start the node again by its name alone.
+        fs::write(self.dir.join("hermod.toml"), self.configuration(settings))?;
         let mut command = network.command(self.index, &settings.program);
-        command
-            .args(["--mode=standalone", "--node-name", &self.name])
-            .args(["--cluster-listen", &self.cluster_address.to_string()])
-            .args(["--peers", &settings.peers])
-            .arg("--cluster-secret-file")
-            .arg(&settings.secret)
-            .args(["--listen", &self.address.ip().to_string()])
-            .args(["--port", &self.address.port().to_string()])
-            .args(["--grpc-port", "off"])
-            .args(["--lease-ttl", &format!("{}s", settings.lease_ttl.as_secs())])
-            .arg("--data-dir")
-            .arg(self.data_dir())
-            .current_dir(&self.dir);
+        command.current_dir(&self.dir);
         self.server = Some(Server::start(&mut command, &self.log())?);
         Ok(())
+    }
+
+    fn configuration(&self, settings: &Settings) -> String {
+        let lease_ttl = format!("{}s", settings.lease_ttl.as_secs());
+        let text = [
+            ("mode", "standalone"),
+            ("node_name", &self.name),
+            ("cluster_listen", &self.cluster_address.to_string()),
+            ("peers", &settings.peers),
+            (
+                "cluster_secret_file",
+                &settings.secret.display().to_string(),
+            ),
+            ("listen", &self.address.ip().to_string()),
+            ("grpc_port", "off"),
+            ("lease_ttl", &lease_ttl),
+            ("data_dir", &self.data_dir().display().to_string()),
+        ]
+        .map(|(key, value)| format!("{key} = {}\n", json!(value)))
+        .concat();
+        format!("{text}port = {}\n", self.address.port())
     }
 
     /// Waits until the node says that it is ready.

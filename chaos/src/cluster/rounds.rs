@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use rand::rngs::StdRng;
 use rustix::process::Signal;
 
@@ -216,16 +216,21 @@ impl<'a> Rounds<'a> {
         self.registers.first().arm(now);
     }
 
-    fn wait_for(&self, first: &First, otherwise: &str) -> anyhow::Result<Duration> {
+    fn wait_for(&mut self, first: &First, otherwise: &str) -> anyhow::Result<Duration> {
         let started = Instant::now();
         loop {
+            for node in &mut self.cluster.nodes {
+                node.ensure_running()?;
+            }
             if let Some(after) = first.after() {
                 return Ok(after);
             }
             if started.elapsed() > SOON {
-                let seen = self.cluster.anywhere().get("/api/workflows/pushed");
-                let seen = seen.context("and the API does not answer");
-                bail!("{otherwise} within {} s: {seen:?}", SOON.as_secs());
+                let seen = match self.cluster.anywhere().get("/api/workflows/pushed") {
+                    Ok(workflow) => workflow.to_string(),
+                    Err(error) => format!("{error:#}"),
+                };
+                bail!("{otherwise} within {} s: {seen}", SOON.as_secs());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
