@@ -1,6 +1,6 @@
 # `make` alone shows what there is. Every target works on a fresh clone with Rust 1.95 and, for tests, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-wal bench-engine bench-ingest bench-postgres bench-metadata chaos fuzz ui docs
+.PHONY: help run cluster test lint bench bench-wal bench-engine bench-ingest bench-postgres bench-metadata chaos fuzz ui docs
 
 CARGO ?= cargo
 # `cargo install` puts tools there; it is not on everyone's PATH.
@@ -23,6 +23,11 @@ run: ## Builds all and starts a node with the ready-made workflow of examples/wo
 	$(CARGO) build --profile $(PROFILE) --bin hermod
 	@exec $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hermod \
 		--mode=standalone --workflows examples/workflows --data-dir $(DATA) --port $(PORT)
+
+cluster: ## Starts three local nodes, a balancer and a PostgreSQL, and says what to send and what to kill
+	@scripts/servers cluster
+	$(CARGO) build --profile $(PROFILE) --bin hermod
+	@PORT=$(PORT) exec scripts/cluster $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hermod
 
 test: ## Installs the servers that tests need (Debian, as root) and runs all tests
 	@scripts/servers test
@@ -56,8 +61,17 @@ bench-metadata: ## Three nodes of the metadata store beside three of etcd; write
 	@scripts/servers bench
 	$(CARGO) run --release -p hermod-benches -- metadata
 
-chaos: ## Kills a node CYCLES times (1000) while it works and checks that nothing acknowledged is lost
+# Without NEMESIS: one node, which is killed CYCLES times. With one: three nodes behind a balancer, ROUNDS times.
+ROUNDS ?= 10
+chaos: ## Kills a node CYCLES times (1000) under load; NEMESIS=kill|pause|partition|mix ROUNDS=n SEED=s: three nodes
+ifdef NEMESIS
+	@scripts/servers chaos
+	@$(CARGO) build --release --bin hermod --bin hermod-chaos -p hermod -p hermod-chaos
+	@$(or $(CARGO_TARGET_DIR),target)/release/hermod-chaos --nemesis $(NEMESIS) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
+		--program $(or $(CARGO_TARGET_DIR),target)/release/hermod
+else
 	$(CARGO) run --release --bin hermod -- prove --cycles $(CYCLES)
+endif
 
 # No sanitizer: the code has no `unsafe`, so what is looked for are panics and broken promises. New inputs go to
 # `fuzz/found`, which is not kept; `fuzz/corpus` has the chosen ones.

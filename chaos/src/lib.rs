@@ -1,11 +1,13 @@
-//! Black-box harness: runs a real node, kills it while it works, and checks what it promised.
+//! Black-box harness: runs real nodes, kills them while they work, and checks what they promised.
 //!
-//! It speaks HTTP and reads files, nothing else: it knows no type of the engine or the log, so that a mistake
+//! It speaks HTTP and SQL and reads files, nothing else: it knows no type of the engine or the log, so that a mistake
 //! there cannot hide itself here. Verdicts come from a checker over recorded histories, never from log lines.
 //!
 //! What this crate is not: a load generator to measure speed with (see `benches/`).
 
 mod clock;
+pub mod cluster;
+mod http;
 mod machine;
 pub mod prove;
 

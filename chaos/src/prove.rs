@@ -20,11 +20,10 @@ use crate::{Machine, clock::rfc3339};
 
 mod check;
 mod drain;
-mod http;
 mod load;
 mod message;
 mod moment;
-mod node;
+pub(crate) mod node;
 mod report;
 
 pub use report::Report;
@@ -101,7 +100,7 @@ impl Options {
 /// [`Report::holds`].
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     options.check()?;
-    let dir = RunDir::make(options.dir.as_deref())?;
+    let dir = RunDir::make(options.dir.as_deref(), "hermod-prove-")?;
     let report = match prove(options, dir.path()) {
         Ok(report) => report,
         Err(error) => {
@@ -195,15 +194,15 @@ fn work_until(load: &Load, node: &Node, moment: Moment) -> anyhow::Result<()> {
 }
 
 /// The run's directory: given and kept, or temporary and kept only when it is needed to look into.
-enum RunDir {
+pub(crate) enum RunDir {
     Given(PathBuf),
     Temporary(tempfile::TempDir),
 }
 
 impl RunDir {
-    fn make(given: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn make(given: Option<&Path>, prefix: &str) -> anyhow::Result<Self> {
         let Some(path) = given else {
-            let made = tempfile::Builder::new().prefix("hermod-prove-").tempdir();
+            let made = tempfile::Builder::new().prefix(prefix).tempdir();
             return Ok(Self::Temporary(
                 made.context("a temporary directory cannot be made")?,
             ));
@@ -220,14 +219,14 @@ impl RunDir {
         Ok(Self::Given(path.to_owned()))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(path) => path,
             Self::Temporary(dir) => dir.path(),
         }
     }
 
-    fn keep(self) -> PathBuf {
+    pub(crate) fn keep(self) -> PathBuf {
         match self {
             Self::Given(path) => path,
             Self::Temporary(dir) => dir.keep(),

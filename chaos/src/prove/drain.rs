@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use super::{check::Checker, http, node::Node};
+use super::{check::Checker, node::Node};
+use crate::http;
 
 /// How long the sink's file stays as it is, while messages are missing, before the node is asked what it holds.
 const QUIET: Duration = Duration::from_secs(5);

@@ -14,9 +14,9 @@ use anyhow::{anyhow, bail, ensure};
 use super::{
     Options,
     check::Sent,
-    http::Connection,
     message::{Messages, Name},
 };
+use crate::http::Connection;
 
 /// Pause after a connection was refused or cut; a node is away for some ten milliseconds at a time.
 const PAUSE: Duration = Duration::from_millis(2);

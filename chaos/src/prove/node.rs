@@ -22,7 +22,7 @@ const LOG_SHOWN: u64 = 4096;
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// Returns a port that nobody listens on at this moment.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let mut random = rand::rng();
     for _ in 0..100 {
         let port = random.random_range(PORTS);

@@ -13,16 +13,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A connection, and the buffers that its requests share.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Vec<u8>,
     /// The server closes the connection behind this answer.
     closes: bool,
 }
@@ -35,16 +36,21 @@ struct Head {
 
 impl Connection {
     /// Connects to a port of this machine.
-    pub(super) fn open(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    pub(crate) fn open(port: u16) -> io::Result<Self> {
+        Self::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWER_WITHIN)
+    }
+
+    /// Connects to an address, where connecting and each part of an answer may take so long.
+    pub(crate) fn open_at(address: SocketAddr, within: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, within)?;
         // While nobody listens, a loopback socket can be given the very port that it connects to, and then
         // talks to itself and keeps the node from listening.
         if stream.local_addr()? == stream.peer_addr()? {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-        stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+        stream.set_read_timeout(Some(within))?;
+        stream.set_write_timeout(Some(within))?;
         Ok(Self {
             stream,
             buffer: Vec::with_capacity(4096),
@@ -53,7 +59,7 @@ impl Connection {
 
     /// Sends a request and waits for its answer. After an error, or if the answer says that the server closes,
     /// the connection is of no more use.
-    pub(super) fn request(&mut self, head: &str, body: &str) -> io::Result<Answer> {
+    pub(crate) fn request(&mut self, head: &str, body: &str) -> io::Result<Answer> {
         self.buffer.clear();
         write!(
             self.buffer,
@@ -90,6 +96,7 @@ impl Connection {
         }
         Ok(Answer {
             status,
+            head: String::from_utf8_lossy(&self.buffer[..head_end]).into_owned(),
             body: self.buffer[head_end..].to_vec(),
             closes,
         })
@@ -111,14 +118,20 @@ impl Connection {
 }
 
 impl Answer {
+    /// Returns the first header of a name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(':'));
+        headers.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then(|| value.trim()))
+    }
+
     /// Returns whether the connection can take another request.
-    pub(super) fn keeps_open(&self) -> bool {
+    pub(crate) fn keeps_open(&self) -> bool {
         !self.closes
     }
 }
 
 /// Asks once, on a connection of its own.
-pub(super) fn get(port: u16, path: &str) -> io::Result<Answer> {
+pub(crate) fn get(port: u16, path: &str) -> io::Result<Answer> {
     Connection::open(port)?.request(&format!("GET {path} HTTP/1.1\r\nConnection: close"), "")
 }
 
@@ -131,7 +144,8 @@ fn head(bytes: &[u8]) -> io::Result<Head> {
         .ok_or_else(|| malformed("a status line that is not HTTP/1.1"))?;
     let mut head = Head {
         status,
-        body_bytes: usize::MAX,
+        // "No content" has no length either.
+        body_bytes: if status == 204 { 0 } else { usize::MAX },
         closes: false,
     };
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
