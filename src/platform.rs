@@ -209,11 +209,7 @@ impl Parts {
             core: core.clone(),
             worker: worker.as_ref().map(Worker::handle),
         });
-        if let Some(router) = &core.metadata.router {
-            router.route(&[Topic::Question], answerer.clone());
-            let view = Arc::downgrade(&self.view);
-            router.route(&[Topic::Push], Arc::new(push::Answerer { view }));
-        }
+        self.answer_others(&answerer);
         let address = self.listen(config, answerer.clone(), logs).await?;
         let stop = self.tasks.cancelled().clone();
         self.tasks
@@ -266,6 +262,15 @@ impl Parts {
             () = self.tasks.cancelled().cancelled() => {
                 Err(Failure::new(Code::Store, "a part of the node has ended; see the log"))
             }
+        }
+    }
+
+    /// Answers what other nodes ask and hand on, where there are others.
+    fn answer_others(&self, answerer: &Arc<question::Answerer>) {
+        if let Some(router) = &self.core.metadata.router {
+            router.route(&[Topic::Question], answerer.clone());
+            let view = Arc::downgrade(&self.view);
+            router.route(&[Topic::Push], Arc::new(push::Answerer { view }));
         }
     }
 

@@ -96,10 +96,6 @@ impl Raft {
             reason: error.to_string(),
         })??;
         let facts = identity.facts();
-        // One that others reach may not be alone; a cluster of one resumes its office at once.
-        if options.address.is_some() {
-            log.begin_as_follower();
-        }
         let (cluster, heard) = (Arc::new(AtomicU64::new(facts.cluster)), Heard::default());
         let network = Network {
             channel: Arc::clone(&options.channel),
@@ -250,6 +246,10 @@ impl Disk {
             })?;
             // First, for it locks the directory.
             let log = LogStore::open(&dir.join("log"))?;
+            // One that others reach may not be alone; a cluster of one resumes its office at once.
+            if options.address.is_some() {
+                log.begin_as_follower();
+            }
             let identity = Identity::open(dir)?;
             let probe = options.probe.clone();
             let machine = Machine::open(&dir.join("snapshots"), log.clone(), probe)?;
