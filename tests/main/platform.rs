@@ -170,8 +170,17 @@ fn an_edited_workflow_runs_its_new_version_and_a_stopped_one_takes_nothing() {
     wait_for("nothing is taken", || {
         (post(address, "in", b"late") == 404).then_some(())
     });
-    assert_eq!(lines(&directory.path().join("out.ndjson")), ["before"]);
     platform.node.stop();
+    // What came while the change was on its way was taken under the version of before.
+    let (old, new) = ("out.ndjson", "other.ndjson");
+    let old = lines(&directory.path().join(old));
+    assert_eq!(old[0], "before");
+    assert!(old[1..].iter().all(|line| line == "after"), "{old:?}");
+    let new = lines(&directory.path().join(new));
+    assert!(
+        !new.is_empty() && new.iter().all(|line| line == "after"),
+        "{new:?}"
+    );
 }
 
 #[test]
@@ -279,7 +288,9 @@ fn documents_of_the_directory_become_versions_and_what_is_gone_is_stopped() {
         &Value::Null,
     );
     assert_eq!(kept.json()["active"], false);
-    assert_eq!(post(node.address, "in", b"three"), 404);
+    wait_for("nothing is taken", || {
+        (post(node.address, "in", b"three") == 404).then_some(())
+    });
     node.stop();
     assert_eq!(lines(&directory.path().join("out.ndjson")), ["one", "two"]);
 }
