@@ -175,11 +175,11 @@ impl Cluster {
         for node in &mut nodes {
             node.start(&settings, &network)?;
         }
-        let addresses: Vec<SocketAddr> = nodes.iter().map(Node::address).collect();
-        let balancer = Balancer::start(dir, &addresses)?;
         for node in &mut nodes {
             node.wait_ready()?;
         }
+        let addresses: Vec<SocketAddr> = nodes.iter().map(Node::address).collect();
+        let balancer = Balancer::start(dir, &addresses)?;
         let password_file = dir.join("admin.password");
         let password = private(&password_file)?;
         nodes[0].set_up(&settings, &password_file)?;

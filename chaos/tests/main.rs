@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
 
+#[path = "main/cluster.rs"]
+mod cluster;
 #[path = "main/fake_node.rs"]
 mod fake_node;
 #[path = "main/prove.rs"]
