@@ -1,6 +1,6 @@
 # `make` alone shows what there is. Every target works on a fresh clone with Rust 1.95 and, for tests, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test lint bench bench-wal bench-engine bench-ingest bench-postgres bench-metadata chaos fuzz ui docs
+.PHONY: help run cluster test lint bench bench-wal bench-engine bench-ingest bench-postgres bench-metadata chaos fuzz fuzz-api ui docs
 
 CARGO ?= cargo
 # `cargo install` puts tools there; it is not on everyone's PATH.
@@ -82,6 +82,10 @@ fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60); needs a nightly Rust
 		mkdir -p fuzz/found/$$target; \
 		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096; \
 	done
+
+fuzz-api: ## Asks a node everything that schemathesis thinks of, FUZZ_SECONDS (60) as each role; needs Python
+	$(CARGO) build --bin hermod
+	@SECONDS_EACH=$(FUZZ_SECONDS) scripts/fuzz-api $(or $(CARGO_TARGET_DIR),target)/debug/hermod
 
 ui: ## Says that there is no web UI yet
 	@echo "The web UI comes in a later version; this version is used through its command line and HTTP. See docs/roadmap.md."

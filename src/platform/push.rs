@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hermod_api::{Forward, Forwarded, answer_forwarded};
 use hermod_sdk::PushProtocol;
 use hermod_storage::{
-    Event, Kind,
+    Event, Kind, Revision,
     channel::{Call, CallError, Handler, Topic},
     registry::{self, Entity, References},
 };
@@ -36,6 +36,8 @@ type Endpoint = (PushProtocol, String);
 #[derive(Default)]
 pub(crate) struct Paths {
     known: RwLock<HashMap<Endpoint, BTreeSet<String>>>,
+    /// By source: to find its endpoint its whole configuration is checked, so that is done once per revision.
+    endpoints: Mutex<HashMap<String, (Revision, Option<Endpoint>)>>,
 }
 
 impl Paths {
@@ -59,12 +61,19 @@ impl Paths {
     /// Reads it anew.
     async fn read(&self, core: &Core) -> Result<(), registry::Error> {
         let registry = core.registry();
+        let before = std::mem::take(&mut *self.endpoints());
         let mut endpoints = HashMap::new();
         for object in registry.all(Kind::Source).await? {
-            let entity = Entity::read(&object)?;
-            if let Some(endpoint) = catalog::push_path(&entity.document) {
-                endpoints.insert(entity.id.to_string(), endpoint);
-            }
+            let id = object.key.id.to_string();
+            let known = before.get(&id).filter(|known| known.0 == object.version);
+            let endpoint = if let Some((_, endpoint)) = known {
+                endpoint.clone()
+            } else {
+                // A thread that checks many sources in a row would keep the store waiting.
+                tokio::task::yield_now().await;
+                catalog::push_path(&Entity::read(&object)?.document)
+            };
+            endpoints.insert(id, (object.version, endpoint));
         }
         let mut known: HashMap<Endpoint, BTreeSet<String>> = HashMap::new();
         for object in registry.all(Kind::Workflow).await? {
@@ -73,14 +82,21 @@ impl Paths {
                 continue;
             }
             for source in References::of(&entity.document).sources {
-                if let Some(endpoint) = endpoints.get(&source) {
+                if let Some((_, Some(endpoint))) = endpoints.get(&source) {
                     let ids = known.entry(endpoint.clone()).or_default();
                     ids.insert(entity.id.to_string());
                 }
             }
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        *self.endpoints() = endpoints;
         Ok(())
+    }
+
+    fn endpoints(&self) -> MutexGuard<'_, HashMap<String, (Revision, Option<Endpoint>)>> {
+        self.endpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps in step with the store until `stop`.

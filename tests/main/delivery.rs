@@ -94,9 +94,13 @@ fn a_message_goes_from_the_webhook_to_the_file() {
         ),
         (200, &json!(1))
     );
-    let metrics = text(&get(node.address, "/metrics").body);
+    // The line stands in the file before the sink has confirmed it.
+    let written = "hermod_engine_sink_writes_total{sink_id=\"file\",workflow_id=\"orders\"} 1";
+    let metrics = wait_for("the sink's confirmation", || {
+        let metrics = text(&get(node.address, "/metrics").body);
+        metrics.contains(written).then_some(metrics)
+    });
     for name in [
-        "hermod_engine_sink_writes_total{sink_id=\"file\",workflow_id=\"orders\"} 1",
         "hermod_worker_active_workflows_total{worker_id=\"0\"} 1",
         "hermod_worker_sync_duration_seconds_count{worker_id=\"0\"} 1",
         "hermod_worker_sync_errors_total{worker_id=\"0\"} 0",
