@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 
 /// Most dead letters that are changed by one write.
-const CHUNK: usize = 500;
+pub(crate) const CHUNK: usize = 500;
 
 /// Most bytes of messages that one write puts back; the log takes no batch larger than a segment.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -167,10 +167,61 @@ pub(crate) struct Tally {
 }
 
 /// The dead letters of one workflow, and the workflow itself where it runs.
-struct Place {
+pub(crate) struct Place {
     id: String,
-    letters: DeadLetters,
+    pub(crate) letters: DeadLetters,
     running: Option<Workflow>,
+}
+
+impl Place {
+    /// Finds a workflow's dead letters. Without an engine nothing else uses the log.
+    pub(crate) fn of(log: &Log, engine: Option<&Engine>, id: &str) -> Option<Self> {
+        let workflow = engine.and_then(|engine| engine.workflow(id));
+        // A running workflow's own handle is used, because changes are made one at a time.
+        let letters = workflow.as_ref().and_then(Workflow::dead_letters);
+        let letters = letters.or_else(|| DeadLetters::open(log, id))?;
+        let running = workflow.filter(|workflow| {
+            !matches!(
+                workflow.status().state,
+                State::Stopped | State::Completed | State::Failed
+            )
+        });
+        Some(Self {
+            id: id.to_owned(),
+            letters,
+            running,
+        })
+    }
+
+    /// Changes dead letters in writes of bounded size; returns how many.
+    ///
+    /// # Errors
+    /// What refused one of the writes, and how many were changed before it.
+    pub(crate) async fn change(
+        &self,
+        letters: &[DeadLetter],
+        change: Change,
+    ) -> Result<u64, (u64, DeadLetterError)> {
+        let mut done = 0;
+        let mut rest = letters;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest.iter().take_while(|letter| {
+                bytes += letter.message.size();
+                bytes <= CHUNK_BYTES
+            });
+            let (now, later) = rest.split_at(fitting.count().max(1));
+            let seqs: Vec<_> = now.iter().map(|letter| letter.seq).collect();
+            let changed = match (change, &self.running) {
+                (Change::Discard, _) => self.letters.discard(&seqs).await,
+                (Change::Replay, Some(workflow)) => workflow.replay(&seqs).await,
+                (Change::Replay, None) => self.letters.replay_offline(&seqs).await,
+            };
+            done += changed.map_err(|error| (done, error))?;
+            rest = later;
+        }
+        Ok(done)
+    }
 }
 
 /// Answers a request. Without an engine nothing else uses the log.
@@ -219,10 +270,7 @@ fn find(log: &Log, engine: Option<&Engine>, request: &Request) -> Result<Option<
             return Err(Failure::new(Code::NoSuchWorkflow, message));
         }
     };
-    let workflow = engine.and_then(|engine| engine.workflow(&id));
-    // A running workflow's own handle is used, because changes are made one at a time.
-    let letters = workflow.as_ref().and_then(Workflow::dead_letters);
-    let Some(letters) = letters.or_else(|| DeadLetters::open(log, &id)) else {
+    let Some(place) = Place::of(log, engine, &id) else {
         let known = if ids.is_empty() {
             "none".to_owned()
         } else {
@@ -231,17 +279,7 @@ fn find(log: &Log, engine: Option<&Engine>, request: &Request) -> Result<Option<
         let message = format!("workflow `{id}` has no dead letters here; those that have: {known}");
         return Err(Failure::new(Code::NoSuchWorkflow, message));
     };
-    let running = workflow.filter(|workflow| {
-        !matches!(
-            workflow.status().state,
-            State::Stopped | State::Completed | State::Failed
-        )
-    });
-    Ok(Some(Place {
-        id,
-        letters,
-        running,
-    }))
+    Ok(Some(place))
 }
 
 /// Walks dead letters in order, past records that cannot be read.
@@ -249,7 +287,8 @@ pub(crate) struct Walk<'a> {
     letters: &'a DeadLetters,
     next: u64,
     end: u64,
-    damaged: Vec<String>,
+    /// Records that cannot be read (I6).
+    pub(crate) damaged: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -353,9 +392,12 @@ fn show(place: &Place, seq: u64) -> Result<Value, Failure> {
     Ok(shown)
 }
 
-#[derive(Clone, Copy)]
-enum Change {
+/// What is to become of dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// They are put back into their workflow.
     Replay,
+    /// They are dropped.
     Discard,
 }
 
@@ -423,32 +465,14 @@ fn open_one(place: &Place, seq: u64) -> Result<DeadLetter, Failure> {
     }
 }
 
-/// Changes dead letters in writes of bounded size; returns how many.
 async fn apply(
     place: &Place,
     letters: &[DeadLetter],
     change: Change,
     before: u64,
 ) -> Result<u64, Failure> {
-    let mut done = 0;
-    let mut rest = letters;
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fitting = rest.iter().take_while(|letter| {
-            bytes += letter.message.size();
-            bytes <= CHUNK_BYTES
-        });
-        let (now, later) = rest.split_at(fitting.count().max(1));
-        let seqs: Vec<_> = now.iter().map(|letter| letter.seq).collect();
-        let changed = match (change, &place.running) {
-            (Change::Discard, _) => place.letters.discard(&seqs).await,
-            (Change::Replay, Some(workflow)) => workflow.replay(&seqs).await,
-            (Change::Replay, None) => place.letters.replay_offline(&seqs).await,
-        };
-        done += changed.map_err(|error| partly(&error, before + done))?;
-        rest = later;
-    }
-    Ok(done)
+    let changed = place.change(letters, change).await;
+    changed.map_err(|(done, error)| partly(&error, before + done))
 }
 
 fn partly(error: &DeadLetterError, done: u64) -> Failure {

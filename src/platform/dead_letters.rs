@@ -1,39 +1,20 @@
 //! Dead letters on this node's disk, in the API's words.
 
 use hermod_api::platform::{Changed, DeadLetter, DeadLetterQuery, Error, ErrorKind, Selection};
-use hermod_engine::{DeadLetterError, DeadLetters, Fate, State, Workflow};
+use hermod_engine::{DeadLetterError, Fate};
 use hermod_sdk::Format;
 use serde_json::Value;
 
 use super::{core::Core, question::Page};
-use crate::dead_letters::Walk;
+use crate::dead_letters::{CHUNK, Change, Place, Walk};
 
-/// Read at a time.
-const CHUNK: usize = 500;
-
-/// Most bytes of messages that one write puts back.
-const CHUNK_BYTES: usize = 512 << 10;
-
-/// The dead letters of a workflow here, and the workflow itself where it runs.
-fn place(core: &Core, workflow: &str) -> Option<(DeadLetters, Option<Workflow>)> {
-    let running = core.engine.workflow(workflow);
-    // A running workflow's own handle is used, because changes are made one at a time.
-    let letters = running
-        .as_ref()
-        .and_then(Workflow::dead_letters)
-        .or_else(|| DeadLetters::open(&core.log, workflow))?;
-    let running = running.filter(|workflow| {
-        !matches!(
-            workflow.status().state,
-            State::Stopped | State::Completed | State::Failed
-        )
-    });
-    Some((letters, running))
+fn place(core: &Core, workflow: &str) -> Option<Place> {
+    Place::of(&core.log, Some(&core.engine), workflow)
 }
 
 /// Lists them; `total` counts all that fit the question.
 pub(super) fn list(core: &Core, workflow: &str, query: &DeadLetterQuery) -> Result<Page, Error> {
-    let Some((letters, _)) = place(core, workflow) else {
+    let Some(Place { letters, .. }) = place(core, workflow) else {
         return Ok(Page::default());
     };
     let mut page = Page::default();
@@ -54,6 +35,13 @@ pub(super) fn list(core: &Core, workflow: &str, query: &DeadLetterQuery) -> Resu
             break;
         }
     }
+    for damage in &walk.damaged {
+        tracing::error!(
+            workflow,
+            damage,
+            "a dead letter is damaged and is not shown"
+        );
+    }
     if plain {
         page.total = letters.count();
     }
@@ -70,7 +58,7 @@ fn fits(letter: &hermod_engine::DeadLetter, query: &DeadLetterQuery) -> bool {
 
 /// Returns one with its message.
 pub(super) fn show(core: &Core, workflow: &str, seq: u64) -> Result<Option<DeadLetter>, Error> {
-    let Some((letters, _)) = place(core, workflow) else {
+    let Some(Place { letters, .. }) = place(core, workflow) else {
         return Ok(None);
     };
     match letters.get(seq) {
@@ -86,7 +74,7 @@ pub(super) async fn replay(
     workflow: &str,
     which: &Selection,
 ) -> Result<Changed, Error> {
-    change(core, workflow, which, true).await
+    change(core, workflow, which, Change::Replay).await
 }
 
 /// Drops some.
@@ -95,28 +83,33 @@ pub(super) async fn discard(
     workflow: &str,
     which: &Selection,
 ) -> Result<Changed, Error> {
-    change(core, workflow, which, false).await
+    change(core, workflow, which, Change::Discard).await
 }
 
 async fn change(
     core: &Core,
     workflow: &str,
     which: &Selection,
-    replay: bool,
+    change: Change,
 ) -> Result<Changed, Error> {
     let mut changed = Changed::default();
-    let Some((letters, running)) = place(core, workflow) else {
+    let Some(place) = place(core, workflow) else {
         changed.skipped = which.seqs.as_ref().map_or(0, |seqs| seqs.len() as u64);
         return Ok(changed);
     };
     if let Some(seqs) = &which.seqs {
         for chunk in seqs.chunks(CHUNK) {
-            let found: Vec<_> = chunk
-                .iter()
-                .filter_map(|seq| letters.get(*seq).ok())
-                .collect();
-            changed.skipped += (chunk.len() - found.len()) as u64;
-            apply(&letters, running.as_ref(), found, replay, &mut changed).await?;
+            let (mut found, mut missing) = (Vec::new(), 0);
+            for seq in chunk {
+                match place.letters.get(*seq) {
+                    Ok(letter) => found.push(letter),
+                    Err(DeadLetterError::Missing { .. }) => missing += 1,
+                    // I6: one that cannot be read is not counted as gone.
+                    Err(_) => changed.failed += 1,
+                }
+            }
+            changed.skipped += missing;
+            apply(&place, found, change, &mut changed).await?;
         }
         return Ok(changed);
     }
@@ -128,7 +121,7 @@ async fn change(
         from: 0,
         limit: 0,
     };
-    let mut walk = Walk::new(&letters, 0);
+    let mut walk = Walk::new(&place.letters, 0);
     loop {
         let found = walk.read(CHUNK).map_err(|failure| unavailable(&failure))?;
         if found.is_empty() {
@@ -138,49 +131,53 @@ async fn change(
             .into_iter()
             .filter(|letter| fits(letter, &query))
             .collect();
-        apply(&letters, running.as_ref(), fitting, replay, &mut changed).await?;
+        apply(&place, fitting, change, &mut changed).await?;
     }
 }
 
-/// Changes dead letters in writes of bounded size.
+/// Changes those that are open.
 async fn apply(
-    letters: &DeadLetters,
-    running: Option<&Workflow>,
+    place: &Place,
     found: Vec<hermod_engine::DeadLetter>,
-    replay: bool,
+    change: Change,
     changed: &mut Changed,
 ) -> Result<(), Error> {
-    let (open, closed): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|letter| letter.state == Fate::Open);
-    changed.skipped += closed.len() as u64;
-    let (lost, mut open): (Vec<_>, Vec<_>) = open
-        .into_iter()
-        .partition(|letter| replay && letter.is_lost());
-    changed.failed += lost.len() as u64;
-    while !open.is_empty() {
-        let mut bytes = 0;
-        let fitting = open.iter().take_while(|letter| {
-            bytes += letter.message.size();
-            bytes <= CHUNK_BYTES
-        });
-        let rest = open.split_off(fitting.count().max(1));
-        let seqs: Vec<_> = open.iter().map(|letter| letter.seq).collect();
-        let done = match (replay, running) {
-            (false, _) => letters.discard(&seqs).await,
-            (true, Some(workflow)) => workflow.replay(&seqs).await,
-            (true, None) => letters.replay_offline(&seqs).await,
+    let mut rest = found;
+    loop {
+        let (open, closed): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|letter| letter.state == Fate::Open);
+        changed.skipped += closed.len() as u64;
+        let (lost, open): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|letter| change == Change::Replay && letter.is_lost());
+        changed.failed += lost.len() as u64;
+        let (done, error) = match place.change(&open, change).await {
+            Ok(done) => {
+                changed.changed += done;
+                return Ok(());
+            }
+            Err(partly) => partly,
         };
-        match done {
-            Ok(count) => changed.changed += count,
-            // Somebody else was faster with one of them; the others are looked at one by one.
-            Err(DeadLetterError::Closed { .. }) if seqs.len() == 1 => changed.skipped += 1,
-            Err(error) if changed.changed == 0 => return Err(refused(&error)),
-            Err(_) => changed.failed += seqs.len() as u64,
+        changed.changed += done;
+        let left = open
+            .into_iter()
+            .skip(usize::try_from(done).unwrap_or(usize::MAX));
+        match error {
+            // Somebody else was faster with one of them; the others are tried without it.
+            DeadLetterError::Closed { .. } => {
+                rest = left
+                    .filter_map(|letter| place.letters.get(letter.seq).ok())
+                    .collect();
+            }
+            error if changed.changed == 0 => return Err(refused(&error)),
+            error => {
+                tracing::warn!(%error, "not all dead letters were changed");
+                changed.failed += left.count() as u64;
+                return Ok(());
+            }
         }
-        open = rest;
     }
-    Ok(())
 }
 
 fn shown(core: &Core, letter: &hermod_engine::DeadLetter, whole: bool) -> DeadLetter {
