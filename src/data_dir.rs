@@ -170,7 +170,7 @@ fn check_format(path: &Path) -> Result<(), DataDirError> {
         let source = io::Error::new(io::ErrorKind::NotFound, "it is missing beside a log");
         return Err(at("reading FORMAT")(source));
     }
-    write_format(path, &path.join(FORMAT_FILE)).map_err(at("writing FORMAT"))
+    write_line(path, FORMAT_FILE, &FORMAT.to_string()).map_err(at("writing FORMAT"))
 }
 
 /// Reads the version, and returns whether there is one.
@@ -193,15 +193,18 @@ fn read_format(path: &Path) -> Result<bool, DataDirError> {
     }
 }
 
-/// Writes the version so that a crash leaves either all of it or nothing.
-fn write_format(path: &Path, file: &Path) -> io::Result<()> {
-    let fresh = path.join("FORMAT.new");
+/// Writes a line into a file of the directory, so that a crash leaves either all of it or what was there before.
+///
+/// # Durability
+/// The file and its name are synced when it returns.
+pub(crate) fn write_line(directory: &Path, name: &str, line: &str) -> io::Result<()> {
+    let fresh = directory.join(format!("{name}.new"));
     let mut out = File::create(&fresh)?;
     out.set_permissions(Permissions::from_mode(0o600))?;
-    writeln!(out, "{FORMAT}")?;
+    writeln!(out, "{line}")?;
     out.sync_all()?;
-    fs::rename(&fresh, file)?;
-    File::open(path)?.sync_all()
+    fs::rename(&fresh, directory.join(name))?;
+    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod dead_letters;
 mod face;
 mod identity;
 mod leases;
+mod members;
 mod metadata;
 mod outlook;
 mod peers;
@@ -25,7 +26,7 @@ use std::{
 use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, platform::Database};
 use hermod_engine::{Engine, EngineOptions, Metrics, Tasks};
 use hermod_sdk::Secret;
-use hermod_storage::channel::Topic;
+use hermod_storage::{Kind, channel::Topic};
 use hermod_wal::Log;
 use tokio_util::sync::CancellationToken;
 
@@ -50,9 +51,6 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// How long workflows of the directory may take to start before the node says that it is ready.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Longest time for a store to close, its leadership handed over.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Runs a node until a signal comes.
 pub(crate) fn serve(config: &Config, logs: LogRing) -> Result<Exit, Failure> {
@@ -114,7 +112,8 @@ async fn run(
     let log = node::open_log(node::log_options(config, &directory))?;
     let tasks = Tasks::new();
     let name = config.node_name();
-    let metadata = Metadata::open(config, &directory, &name, &tasks).await?;
+    let division = division(config)?;
+    let metadata = Metadata::open(config, &directory, &name).await?;
     let raft = metadata.raft.as_ref().map(|raft| raft.id());
     let owner = identity::begin(directory.path(), raft)?;
     let metrics = Metrics::new();
@@ -161,7 +160,7 @@ async fn run(
     let ending = parts
         .serve(
             config,
-            (paths, &worker_metrics),
+            (paths, division, &worker_metrics),
             documents,
             logs,
             &mut signals,
@@ -190,7 +189,7 @@ impl Parts {
     async fn serve(
         &self,
         config: &Config,
-        (paths, worker_metrics): (Arc<Paths>, &WorkerMetrics),
+        (paths, division, worker_metrics): (Arc<Paths>, Division, &WorkerMetrics),
         documents: Vec<(PathBuf, bundle::Valid)>,
         logs: LogRing,
         signals: &mut Signals,
@@ -201,7 +200,7 @@ impl Parts {
                 core.clone(),
                 self.view.clone(),
                 paths.clone(),
-                division(config),
+                division,
                 worker_metrics,
             )
         });
@@ -233,20 +232,7 @@ impl Parts {
                 documents,
             )
             .await?;
-        if let Some(worker) = worker {
-            let stop = self.stop_worker.clone();
-            let tasks = self.worker_tasks.clone();
-            self.worker_tasks.spawn("worker", worker.run(stop, tasks));
-        } else if core
-            .registry()
-            .workers()
-            .await
-            .is_ok_and(|workers| workers.is_empty())
-        {
-            tracing::warn!(
-                "no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`"
-            );
-        }
+        self.employ(worker).await;
         self.started(&provisioned, &answerer).await;
         announcement.print(address, self.directory.path());
         self.offer_setup(address).await;
@@ -262,6 +248,25 @@ impl Parts {
             () = self.tasks.cancelled().cancelled() => {
                 Err(Failure::new(Code::Store, "a part of the node has ended; see the log"))
             }
+            () = core.metadata.wire_failed().cancelled() => {
+                Err(Failure::new(Code::Store, "a part of the node has ended; see the log"))
+            }
+        }
+    }
+
+    /// Lets the worker begin; a node without one says so where nobody else works either.
+    async fn employ(&self, worker: Option<Worker>) {
+        if let Some(worker) = worker {
+            let stop = self.stop_worker.clone();
+            let tasks = self.worker_tasks.clone();
+            self.worker_tasks.spawn("worker", worker.run(stop, tasks));
+            return;
+        }
+        let workers = self.core.registry().workers().await;
+        if workers.is_ok_and(|workers| workers.is_empty()) {
+            tracing::warn!(
+                "no worker is known: workflows can be kept here, and none runs; start one with `--mode=standalone` or `--mode=worker`"
+            );
         }
     }
 
@@ -365,21 +370,21 @@ impl Parts {
         let deadline = tokio::time::Instant::now() + START_PATIENCE;
         for id in ids {
             while tokio::time::Instant::now() < deadline {
-                let found = self
-                    .core
-                    .registry()
-                    .find(hermod_storage::Kind::Workflow, id)
-                    .await;
+                let found = self.core.registry().find(Kind::Workflow, id).await;
                 let stopped =
                     found.is_ok_and(|entity| entity.is_none_or(|entity| !entity.is("active")));
-                // What runs here, or failed to, says so.
+                // What runs here, or failed to, says so; what has come to its end is in the store.
                 let here = answerer.status(id).is_some();
+                let status = self.core.registry().find(Kind::Status, id).await;
+                let ended = status.is_ok_and(|status| {
+                    status.is_some_and(|s| s.text("state") == Some("completed"))
+                });
                 let lease = self.core.lease(id).await;
                 let owner = lease
                     .as_ref()
                     .and_then(|lease| lease.live_owner(self.core.store().now_ms()));
                 let elsewhere = owner.is_some_and(|owner| owner.node != self.core.owner.node);
-                if stopped || here || elsewhere {
+                if stopped || here || ended || elsewhere {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -398,7 +403,10 @@ impl Parts {
                  or with `hermod setup --password-file FILE` on this machine",
                 announce::reachable(address)
             )),
-            Ok(SetupOffer::Pending { .. } | SetupOffer::Done) => {}
+            Ok(SetupOffer::Pending { .. }) => output::error_line(
+                "there is no administrator yet, and a setup link was shown before; `hermod setup --renew` makes another",
+            ),
+            Ok(SetupOffer::Done) => {}
             Err(error) => {
                 tracing::warn!(%error, "the setup link cannot be made; `hermod setup --renew` makes one");
             }
@@ -426,13 +434,7 @@ impl Parts {
         {
             tracing::warn!("open requests were cut off");
         }
-        let store = self.core.store().clone();
-        if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
-            .await
-            .is_err()
-        {
-            tracing::warn!("the metadata store did not close in time");
-        }
+        self.core.metadata.close().await;
         let log = self.core.log.clone();
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         match closed {
@@ -463,14 +465,21 @@ async fn grpc_address(config: &Config) -> Option<SocketAddr> {
     Some(address)
 }
 
-fn division(config: &Config) -> Division {
-    match config.total_workers {
-        Some(total) => Division::Static {
-            id: config.worker_id.unwrap_or(0),
-            total,
-        },
-        None => Division::Live,
-    }
+/// Reads how workers divide workflows.
+fn division(config: &Config) -> Result<Division, Failure> {
+    let message = match (config.worker_id, config.total_workers) {
+        (None, None) => return Ok(Division::Live),
+        (Some(id), Some(total)) if id < total => return Ok(Division::Static { id, total }),
+        (Some(id), Some(total)) => {
+            format!(
+                "`worker_id` = `{id}`: of {total} workers the numbers are 0 to {}",
+                total.saturating_sub(1)
+            )
+        }
+        _ => "`worker_id` and `total_workers` belong together: which of how many this worker is"
+            .to_owned(),
+    };
+    Err(Failure::new(Code::Configuration, message))
 }
 
 /// Hides the password of a connection (I10).

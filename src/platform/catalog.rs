@@ -189,14 +189,14 @@ pub(super) fn push_path(source: &Map<String, Value>) -> Option<(PushProtocol, St
     let kind = source.get("type")?.as_str()?;
     let entry = SOURCES.iter().find(|entry| entry.spec.kind == kind)?;
     entry.push?;
-    let mut document = Value::Object(source.clone());
-    fill_in(&mut document);
-    match configure(Direction::Source, &document) {
-        Ok(Probed::Source(SourceOpener::Push { protocol, open, .. })) => {
-            let opened = open().ok()?;
-            Some((protocol, opened.path().to_owned()))
+    let mut config = source.get("config").cloned().unwrap_or_default();
+    fill_in(&mut config);
+    // One that is not valid is reachable nowhere; its workflow says what is wrong when it is started.
+    match entry.configure(&config).ok()? {
+        SourceOpener::Push { protocol, open, .. } => {
+            Some((protocol, open().ok()?.path().to_owned()))
         }
-        _ => None,
+        SourceOpener::Pull(_) => None,
     }
 }
 

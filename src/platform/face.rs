@@ -12,19 +12,20 @@ use hermod_api::{
     LogRing, Platform,
     platform::{
         Backlog, Changed, Cluster, Connector, Database, DeadLetter, DeadLetterPage,
-        DeadLetterQuery, Direction, Error, ErrorKind, Member, NodeAnswer, NodeInfo, Probe,
-        ProblemAt, Selection, WorkflowState, WorkflowStatus,
+        DeadLetterQuery, Direction, Error, ErrorKind, NodeAnswer, NodeInfo, Probe, ProblemAt,
+        Selection, WorkflowState, WorkflowStatus,
     },
 };
 use hermod_sdk::SourceOpener;
 use hermod_storage::{
-    EntryDraft, Expect, Kind, Raft, Read, Role, StoreError, StoreErrorKind, Transaction, registry,
+    EntryDraft, Expect, Kind, Raft, Read, StoreError, StoreErrorKind, Transaction, registry,
 };
 use serde_json::{Value, json};
 
 use super::{
     catalog::{self, Probed, SEAL_CONTEXT},
     core::{Core, hex},
+    members,
     peers::{self, Peer},
     question::{self, Answerer, Page, Question},
     worker::{ReportedDisk, barred_key},
@@ -317,53 +318,7 @@ impl Platform for Face {
     }
 
     async fn cluster(&self) -> Result<Cluster, Error> {
-        let health = self.core.store().health();
-        let workers = self.core.registry().workers().await.unwrap_or_default();
-        let version = |id: &str| {
-            let worker = workers
-                .iter()
-                .find(|(_, worker)| worker.node.as_deref() == Some(id))?;
-            Some(worker.1.more.get("version")?.as_str()?.to_owned())
-        };
-        let Some(raft) = &self.core.metadata.raft else {
-            return Ok(self.shared_cluster(&workers, health.writable));
-        };
-        let status = raft.status();
-        let leader = status
-            .members
-            .iter()
-            .find(|member| Some(member.id) == status.leader);
-        let voters = status.members.iter().filter(|member| member.voter).count();
-        // A node counts as there if the leader, or this node, has heard it within a few heartbeats.
-        let heard = status.members.iter().filter(|member| {
-            member.voter && member.silent.is_some_and(|silent| silent < HEARD_MAX)
-        });
-        let there = if status.leader == Some(status.id) {
-            heard.count()
-        } else {
-            voters
-        };
-        let survives = there.saturating_sub(voters / 2 + 1);
-        let members = status.members.iter().map(|member| {
-            let id = hex(member.id);
-            Member {
-                version: version(&id),
-                role: role(member, status.id, status.role).to_owned(),
-                name: member.name.clone(),
-                address: member.address.clone(),
-                voter: member.voter,
-                heard_ms_ago: member.silent.map(|silent| silent.as_millis() as u64),
-                id,
-            }
-        });
-        Ok(Cluster {
-            node: self.core.name.clone(),
-            leader: leader.map(|leader| leader.name.clone()),
-            term: Some(status.term),
-            writable: health.writable,
-            survives: u32::try_from(survives).unwrap_or(0),
-            members: members.collect(),
-        })
+        Ok(members::cluster(&self.core).await)
     }
 
     async fn cluster_remove(&self, node: &str) -> Result<(), Error> {
@@ -467,56 +422,6 @@ impl Platform for Face {
 
     fn logs(&self) -> LogRing {
         self.logs.clone()
-    }
-}
-
-/// A voter that was not heard for so long is not counted on.
-const HEARD_MAX: Duration = Duration::from_secs(2);
-
-impl Face {
-    fn shared_cluster(
-        &self,
-        workers: &[(hermod_storage::Object, registry::Worker)],
-        writable: bool,
-    ) -> Cluster {
-        let now_ms = self.core.store().now_ms();
-        let members = workers.iter().filter_map(|(_, worker)| {
-            Some(Member {
-                name: worker.name.clone(),
-                id: worker.node.clone()?,
-                address: worker
-                    .more
-                    .get("address")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned(),
-                role: "client".to_owned(),
-                voter: false,
-                heard_ms_ago: worker.seen_ms.map(|seen| now_ms.saturating_sub(seen)),
-                version: worker
-                    .more
-                    .get("version")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
-            })
-        });
-        Cluster {
-            node: self.core.name.clone(),
-            leader: None,
-            term: None,
-            writable,
-            survives: 0,
-            members: members.collect(),
-        }
-    }
-}
-
-fn role(member: &hermod_storage::Member, me: u64, mine: Role) -> &'static str {
-    match (member.leader, member.voter) {
-        (true, _) => "leader",
-        (_, false) => "learner",
-        _ if member.id == me && mine == Role::Candidate => "candidate",
-        _ => "follower",
     }
 }
 

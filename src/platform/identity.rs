@@ -1,16 +1,11 @@
 //! Who this process is to leases: the node's id, and how many times its directory was opened.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use hermod_api::Code;
 use hermod_storage::Owner;
 
-use crate::failure::Failure;
+use crate::{data_dir::write_line, failure::Failure};
 
 /// Name of the file in the data directory: the node's id in hexadecimal, and the number of its starts.
 const FILE: &str = "NODE";
@@ -41,27 +36,14 @@ pub(super) fn begin(directory: &Path, raft: Option<u64>) -> Result<Owner, Failur
             .unwrap_or_else(rand::random),
         start: known.map_or(1, |(_, start)| start + 1),
     };
-    write(directory, &path, &owner).map_err(unusable)?;
+    let line = format!("{:016x} {}", owner.node, owner.start);
+    write_line(directory, FILE, &line).map_err(unusable)?;
     Ok(owner)
 }
 
 fn parse(text: &str) -> Option<(u64, u64)> {
     let (node, start) = text.trim().split_once(' ')?;
     Some((u64::from_str_radix(node, 16).ok()?, start.parse().ok()?))
-}
-
-fn write(directory: &Path, path: &Path, owner: &Owner) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    writeln!(file, "{:016x} {}", owner.node, owner.start)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

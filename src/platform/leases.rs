@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hermod_storage::{Answer, Grant, Operation, Owner, Refusal, Store, StoreError};
+use hermod_storage::{Answer, Grant, Operation, Owner, Refusal, Store, StoreError, StoreErrorKind};
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -108,8 +108,18 @@ impl Leases {
             ttl_ms: self.ttl.as_millis() as u64,
         };
         let answers = self.store.submit(vec![acquire]).await?;
-        let Some(Answer::Granted(grant)) = answers.into_iter().next() else {
-            return Ok(None);
+        let grant = match answers.into_iter().next() {
+            Some(Answer::Granted(grant)) => grant,
+            Some(Answer::Refused(Refusal::Held(_))) => return Ok(None),
+            // No room for more leases, or a name that breaks a limit: waiting mends neither.
+            Some(Answer::Refused(refusal)) => {
+                let message = format!("lease `{name}`: {refusal}");
+                return Err(StoreError::new(StoreErrorKind::Invalid, message));
+            }
+            other => {
+                let message = format!("lease `{name}`: the store has answered {other:?}");
+                return Err(StoreError::new(StoreErrorKind::Unknown, message));
+            }
         };
         let worker = [&*self.worker];
         self.metrics.acquired.with_label_values(&worker).inc();

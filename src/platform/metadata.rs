@@ -16,11 +16,18 @@ use hermod_storage::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, data_dir::DataDir, failure::Failure};
+use crate::{
+    config::Config,
+    data_dir::{DataDir, write_line},
+    failure::Failure,
+};
 use hermod_engine::Tasks;
 
 /// Name of the directory of a Raft store within the data directory.
 const DIRECTORY: &str = "store";
+
+/// Longest time for a store to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Name of the file that says which store the data directory belongs to.
 const STORE_FILE: &str = "STORE";
@@ -39,6 +46,8 @@ pub(super) struct Metadata {
     pub(super) channel: Arc<dyn Channel>,
     /// Where other nodes reach this one.
     pub(super) address: Option<String>,
+    /// What answers other nodes: up to the very end, so that leadership can be handed over.
+    wire: Tasks,
 }
 
 /// Where there are no other nodes.
@@ -60,9 +69,9 @@ impl Metadata {
         config: &Config,
         directory: &DataDir,
         name: &str,
-        tasks: &Tasks,
     ) -> Result<Self, Failure> {
-        let wire = raft::Wire::open(config, name, tasks).await?;
+        let tasks = Tasks::new();
+        let wire = raft::Wire::open(config, name, &tasks).await?;
         let channel: Arc<dyn Channel> = match &wire {
             Some(wire) => Arc::new(Connections::new(&wire.identity)),
             None => Arc::new(Alone),
@@ -99,7 +108,25 @@ impl Metadata {
             router,
             channel,
             address,
+            wire: tasks,
         })
+    }
+
+    /// Closes the store, its leadership handed over, and answers other nodes no more.
+    pub(super) async fn close(&self) {
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the metadata store did not close in time");
+        }
+        self.wire.cancel();
+        self.wire.ended().await;
+    }
+
+    /// Returns what ends early only if what answers other nodes has panicked.
+    pub(super) fn wire_failed(&self) -> &CancellationToken {
+        self.wire.cancelled()
     }
 
     /// Waits until the node belongs to its group; then checks that the data directory belongs to this store.
@@ -187,31 +214,21 @@ fn belongs(directory: &Path, id: &str, is_new: bool) -> Result<(), Failure> {
             ))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::write(&path, format!("{id}\n")).map_err(failed)?;
-            std::fs::File::open(&path)
-                .and_then(|file| file.sync_all())
-                .and_then(|()| std::fs::File::open(directory)?.sync_all())
-                .map_err(failed)
+            write_line(directory, STORE_FILE, id).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-fn unusable(error: impl std::error::Error + 'static) -> Failure {
-    Failure::new(Code::Store, chain(&error))
+fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::new(Code::Store, chain(error))
 }
 
-fn wrong(error: impl std::error::Error + 'static) -> Failure {
-    Failure::new(Code::Configuration, chain(&error))
+fn wrong(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::new(Code::Configuration, chain(error))
 }
 
 /// Returns an error with everything that caused it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+fn chain(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }

@@ -36,7 +36,7 @@ type Endpoint = (PushProtocol, String);
 #[derive(Default)]
 pub(crate) struct Paths {
     known: RwLock<HashMap<Endpoint, BTreeSet<String>>>,
-    /// By source: to find its endpoint its whole configuration is checked, so that is done once per revision.
+    /// By source: to find its endpoint its configuration is checked, so that is done once per revision.
     endpoints: Mutex<HashMap<String, (Revision, Option<Endpoint>)>>,
 }
 
@@ -61,7 +61,7 @@ impl Paths {
     /// Reads it anew.
     async fn read(&self, core: &Core) -> Result<(), registry::Error> {
         let registry = core.registry();
-        let before = std::mem::take(&mut *self.endpoints());
+        let before = self.endpoints().clone();
         let mut endpoints = HashMap::new();
         for object in registry.all(Kind::Source).await? {
             let id = object.key.id.to_string();
@@ -69,7 +69,7 @@ impl Paths {
             let endpoint = if let Some((_, endpoint)) = known {
                 endpoint.clone()
             } else {
-                // A thread that checks many sources in a row would keep the store waiting.
+                // A thread that reads many sources in a row would keep the store waiting.
                 tokio::task::yield_now().await;
                 catalog::push_path(&Entity::read(&object)?.document)
             };

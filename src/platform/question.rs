@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     core::Core,
-    dead_letters,
+    dead_letters, members,
     peers::{self, Peer, QUESTION_TIMEOUT},
     worker,
 };
@@ -22,6 +22,8 @@ use super::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Question {
+    /// The cluster, as the node sees it.
+    Cluster,
     /// How a workflow is that runs there.
     Status { workflow: String },
     /// Dead letters on its disk.
@@ -62,6 +64,7 @@ impl Answerer {
     pub(super) async fn answer(&self, question: Question) -> Result<serde_json::Value, Error> {
         let core = &self.core;
         match question {
+            Question::Cluster => json(&members::as_seen_here(core).await),
             Question::Status { workflow } => json(&self.status(&workflow)),
             Question::DeadLetters { workflow, query } => {
                 json(&dead_letters::list(core, &workflow, &query)?)

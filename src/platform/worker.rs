@@ -11,15 +11,20 @@ mod wanted;
 
 use std::{
     collections::{HashMap, HashSet},
+    future::Future,
     sync::Arc,
     time::Duration,
 };
 
 use hermod_api::platform::{WorkflowState, WorkflowStatus};
 use hermod_engine::{Ended, Tasks, Workflow};
-use hermod_storage::Revision;
+use hermod_storage::{Event, Kind, Revision, Watch};
 use prometheus::{HistogramVec, IntCounterVec};
-use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio::{
+    sync::mpsc,
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -42,6 +47,9 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// First and longest wait before a workflow that has failed is started again.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+
+/// Time in which several changes of the store come together.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// How workers divide workflows that are pinned to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +110,8 @@ pub(super) struct Worker {
     failed: HashMap<String, Failed>,
     busy: HashSet<String>,
     work: JoinSet<Done>,
+    /// Which workflow each task of `work` is about.
+    about: HashMap<Id, String>,
     ended: (mpsc::Sender<End>, mpsc::Receiver<End>),
     strand: strand::Strand,
     durations: HistogramVec,
@@ -126,6 +136,7 @@ impl Worker {
             failed: HashMap::new(),
             busy: HashSet::new(),
             work: JoinSet::new(),
+            about: HashMap::new(),
             // Each workflow ends once a tenancy; the room is for all to end at once.
             ended: mpsc::channel(1024),
             durations: metrics.durations(),
@@ -153,10 +164,9 @@ impl Worker {
             self.look().await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                // Several changes come together.
-                _ = watch.changed() => tokio::time::sleep(Duration::from_millis(20)).await,
+                () = changed(&mut watch) => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                Some(done) = self.work.join_next() => self.settle(done),
+                Some(done) = self.work.join_next_with_id() => self.settle(done),
                 Some((id, epoch, ended)) = self.ended.1.recv() => self.on_end(id, epoch, ended),
                 () = any_lost(&self.tenants) => {}
             }
@@ -169,7 +179,7 @@ impl Worker {
 
     /// Takes everything that has come meanwhile.
     fn drain_queues(&mut self) {
-        while let Some(done) = self.work.try_join_next() {
+        while let Some(done) = self.work.try_join_next_with_id() {
             self.settle(done);
         }
         while let Ok((id, epoch, ended)) = self.ended.1.try_recv() {
@@ -223,14 +233,20 @@ impl Worker {
             tenant.workflow.abort();
             self.view.remove(&tenant.workflow);
             self.reporter.forget(&id);
-            self.busy.insert(id.clone());
             let engine = self.core.engine.clone();
-            self.work.spawn(async move {
+            self.begin(id.clone(), async move {
                 tenant.workflow.ended().await;
                 engine.forget(&id);
                 Done::Stopped(id)
             });
         }
+    }
+
+    /// Starts a task about a workflow, which is let alone until the task is done.
+    fn begin(&mut self, id: String, task: impl Future<Output = Done> + Send + 'static) {
+        self.busy.insert(id.clone());
+        let task = self.work.spawn(task);
+        self.about.insert(task.id(), id);
     }
 
     fn stop_unwanted(&mut self, wanted: &HashMap<String, Wanted>) {
@@ -257,18 +273,30 @@ impl Worker {
                 self.begin_stop(id, tenant, timeout);
             }
         }
-        // What was changed is tried at once.
+        // What was saved anew without a change goes on, under its new name.
+        for (id, tenant) in &mut self.tenants {
+            if let Some(wanted) = wanted.get(id)
+                && wanted.told != tenant.wanted.told
+            {
+                tenant.wanted = wanted.clone();
+                self.reporter.runs(id, wanted.told);
+            }
+        }
+        // What was changed is tried at once; of what is another's nothing more is said.
+        let reporter = &self.reporter;
         self.failed.retain(|id, failed| {
-            wanted
-                .get(id)
-                .is_some_and(|wanted| failed.wanted.is_same(wanted))
+            let is_same = |wanted: &Wanted| failed.wanted.is_same(wanted);
+            let stays = wanted.get(id).is_some_and(is_same);
+            if !stays {
+                reporter.forget(id);
+            }
+            stays
         });
     }
 
     fn begin_stop(&mut self, id: String, tenant: Tenant, timeout: Duration) {
-        self.busy.insert(id.clone());
         let (core, view, reporter) = (self.core.clone(), self.view.clone(), self.reporter.clone());
-        self.work.spawn(async move {
+        self.begin(id.clone(), async move {
             let drained = tenant.workflow.drain(timeout).await;
             if drained.undelivered > 0 {
                 let undelivered = drained.undelivered;
@@ -279,15 +307,13 @@ impl Worker {
                 );
             }
             view.remove(&tenant.workflow);
-            reporter.note(
-                &id,
-                Note {
-                    state: WorkflowState::Stopped,
-                    reason: None,
-                    revision: tenant.wanted.revision,
-                    epoch: tenant.epoch,
-                },
-            );
+            let note = Note {
+                state: WorkflowState::Stopped,
+                reason: None,
+                told: tenant.wanted.told,
+                epoch: tenant.epoch,
+            };
+            reporter.end(&id, note).await;
             core.leases.release(&lease_of(&id)).await;
             core.engine.forget(&id);
             Done::Stopped(id)
@@ -307,114 +333,131 @@ impl Worker {
                 continue;
             }
             if let Some(reason) = wanted.problem.clone() {
-                self.not_started(id, wanted, reason);
+                self.not_started(&id, wanted, reason);
                 continue;
             }
-            self.busy.insert(id.clone());
             let start = start::Start {
                 core: self.core.clone(),
                 reporter: self.reporter.clone(),
                 view: self.view.clone(),
                 ended: self.ended.0.clone(),
             };
-            self.work.spawn(start.run(id, wanted));
+            self.begin(id.clone(), start.run(id, wanted));
         }
     }
 
-    fn settle(&mut self, done: Result<Done, tokio::task::JoinError>) {
+    fn settle(&mut self, done: Result<(Id, Done), JoinError>) {
+        let done = match done {
+            Ok((task, done)) => {
+                self.about.remove(&task);
+                done
+            }
+            Err(error) => {
+                // The workflow is not left aside for good: the next look takes it up again.
+                let id = self.about.remove(&error.id()).unwrap_or_default();
+                tracing::error!(workflow = id, %error, "a task of the worker ended badly");
+                self.busy.remove(&id);
+                return;
+            }
+        };
         match done {
-            Ok(Done::Started(id, tenant)) => {
+            Done::Started(id, tenant) => {
                 self.busy.remove(&id);
                 self.failed.remove(&id);
-                self.reporter.runs(&id, tenant.wanted.revision);
+                self.reporter.runs(&id, tenant.wanted.told);
                 self.tenants.insert(id, *tenant);
             }
-            Ok(Done::Held(id) | Done::Stopped(id)) => {
+            Done::Held(id) | Done::Stopped(id) => {
                 self.busy.remove(&id);
             }
-            Ok(Done::NotStarted(id, wanted, reason)) => {
+            Done::NotStarted(id, wanted, reason) => {
                 self.busy.remove(&id);
-                self.not_started(id, wanted, reason);
+                self.not_started(&id, wanted, reason);
             }
-            Err(error) => tracing::error!(%error, "a task of the worker ended badly"),
         }
     }
 
-    fn not_started(&mut self, id: String, wanted: Wanted, reason: String) {
+    fn not_started(&mut self, id: &str, wanted: Wanted, reason: String) {
         self.errors.with_label_values(&[&*self.core.guid]).inc();
-        let attempts = self.failed.get(&id).map_or(0, |failed| failed.attempts) + 1;
-        let wait = AGAIN
-            .0
-            .saturating_mul(1 << (attempts - 1).min(10))
-            .min(AGAIN.1);
-        let code = hermod_api::Code::WorkflowStart.text();
-        tracing::error!(code, workflow = id, reason, again_in = ?wait, "workflow cannot be started");
-        self.reporter.note(
-            &id,
-            Note {
-                state: WorkflowState::Failed,
-                reason: Some(reason),
-                revision: wanted.revision,
-                epoch: 0,
-            },
+        let (code, told) = (hermod_api::Code::WorkflowStart.text(), wanted.told);
+        let again_in = self.again(id, wanted);
+        tracing::error!(
+            code,
+            workflow = id,
+            reason,
+            again_in_s = again_in.as_secs(),
+            "workflow cannot be started"
         );
-        let again = Instant::now() + wait;
+        let note = Note {
+            state: WorkflowState::Failed,
+            reason: Some(reason),
+            told,
+            epoch: 0,
+        };
+        self.reporter.note(id, note);
+    }
+
+    /// Lets a workflow that has failed wait, longer each time; returns how long.
+    fn again(&mut self, id: &str, wanted: Wanted) -> Duration {
+        let attempts = self.failed.get(id).map_or(0, |failed| failed.attempts) + 1;
+        let factor = 1 << (attempts - 1).min(10);
+        let wait = AGAIN.0.saturating_mul(factor).min(AGAIN.1);
         let failed = Failed {
             wanted,
             attempts,
-            again,
+            again: Instant::now() + wait,
         };
-        self.failed.insert(id, failed);
+        self.failed.insert(id.to_owned(), failed);
+        wait
     }
 
     /// A workflow has ended by itself.
     fn on_end(&mut self, id: String, epoch: u64, ended: Ended) {
-        // One that was stopped or lost is not a tenant any more.
-        if self
-            .tenants
-            .get(&id)
-            .is_none_or(|tenant| tenant.epoch != epoch)
-        {
+        // One that was stopped is not a tenant any more, and one that has lost its lease is dealt with as such.
+        let is_over = |tenant: &Tenant| tenant.epoch != epoch || tenant.lost.is_cancelled();
+        if self.tenants.get(&id).is_none_or(is_over) {
             return;
         }
         let Some(tenant) = self.tenants.remove(&id) else {
             return;
         };
         self.view.remove(&tenant.workflow);
+        let told = tenant.wanted.told;
         let (state, reason) = match ended {
             Ended::Completed => (WorkflowState::Completed, None),
             Ended::Stopped => (WorkflowState::Stopped, None),
             Ended::Failed { error } => (WorkflowState::Failed, Some(error)),
         };
-        if state == WorkflowState::Failed {
-            let attempts = self.failed.get(&id).map_or(0, |failed| failed.attempts) + 1;
-            let wait = AGAIN
-                .0
-                .saturating_mul(1 << (attempts - 1).min(10))
-                .min(AGAIN.1);
+        let fails = state == WorkflowState::Failed;
+        if fails {
             let code = hermod_api::Code::WorkflowFailed.text();
-            tracing::error!(code, workflow = id, reason, again_in = ?wait, "workflow failed");
-            let failed = Failed {
-                wanted: tenant.wanted.clone(),
-                attempts,
-                again: Instant::now() + wait,
-            };
-            self.failed.insert(id.clone(), failed);
+            let again_in = self.again(&id, tenant.wanted);
+            tracing::error!(
+                code,
+                workflow = id,
+                reason,
+                again_in_s = again_in.as_secs(),
+                "workflow failed"
+            );
         } else {
             tracing::info!(workflow = id, "workflow has come to its end");
         }
         let note = Note {
             state,
             reason,
-            revision: tenant.wanted.revision,
+            told,
             epoch,
         };
-        self.wants.ended(&id, &note, tenant.wanted.revision);
-        self.reporter.note(&id, note);
-        self.busy.insert(id.clone());
-        let core = self.core.clone();
-        self.work.spawn(async move {
-            // The report goes under the lease's epoch: it stays the last one after the release.
+        self.wants.ended(&id, &note);
+        if fails {
+            // Shown until it is tried again.
+            self.reporter.note(&id, note.clone());
+        }
+        let (core, reporter) = (self.core.clone(), self.reporter.clone());
+        self.begin(id.clone(), async move {
+            if !fails {
+                reporter.end(&id, note).await;
+            }
             core.leases.release(&lease_of(&id)).await;
             core.engine.forget(&id);
             Done::Stopped(id)
@@ -423,23 +466,34 @@ impl Worker {
 
     /// Drains everything and gives all leases back.
     async fn stop(&mut self) {
+        self.reporter.leave();
         let tenants: Vec<_> = self.tenants.drain().collect();
         for (id, tenant) in tenants {
             let timeout = self.core.drain_timeout;
             self.begin_stop(id, tenant, timeout);
         }
-        while let Some(done) = self.work.join_next().await {
-            match done {
-                Ok(Done::Started(id, tenant)) => {
-                    let timeout = self.core.drain_timeout;
-                    self.begin_stop(id, *tenant, timeout);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "a task of the worker ended badly"),
+        while let Some(done) = self.work.join_next_with_id().await {
+            if let Ok((_, Done::Started(id, tenant))) = done {
+                let timeout = self.core.drain_timeout;
+                self.begin_stop(id, *tenant, timeout);
+            } else {
+                self.settle(done);
             }
         }
         self.strand.stop().await;
     }
+}
+
+/// Waits until something has changed that decides what runs where; reports of other workers do not.
+async fn changed(watch: &mut Watch) {
+    let decides = |event: &Event| match event {
+        Event::Object { key, .. } => matches!(
+            key.kind,
+            Kind::Workflow | Kind::Source | Kind::Sink | Kind::Worker
+        ),
+        Event::Lease { .. } | Event::Lagged => true,
+    };
+    while !watch.changed().await.iter().any(decides) {}
 }
 
 /// Waits until a lease of one that runs is lost.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use hermod_api::Code;
 use hermod_sdk::Secret;
 use hermod_storage::{
-    Expect, Key, Kind, Read, StoreKey, Transaction,
+    Expect, Key, Kind, Object, Read, StoreKey, Transaction,
     channel::{Call, Handler, Topic},
-    registry,
+    registry::{self, Entity},
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,12 @@ enum Attempt {
 
 impl From<registry::Error> for Attempt {
     fn from(error: registry::Error) -> Self {
-        Self::Away(error.to_string())
+        match error {
+            registry::Error::Damaged { .. } => {
+                Self::Failed(Failure::new(Code::Store, error.to_string()))
+            }
+            error => Self::Away(error.to_string()),
+        }
     }
 }
 
@@ -91,9 +96,7 @@ async fn attempt(
     let setting = Key::new(Kind::Setting, SETTING);
     let object = metadata.store.get(&setting, Read::Latest).await;
     let object = object.map_err(|error| Attempt::Away(error.to_string()))?;
-    let known = object
-        .and_then(|object| serde_json::from_slice::<serde_json::Value>(&object.document).ok())
-        .and_then(|document| Some(document.get("fingerprint")?.as_str()?.to_owned()));
+    let known = object.as_ref().map(fingerprint).transpose()?;
     match (known, given) {
         (Some(known), Some(key)) if known == key.fingerprint() => Ok(Some(key)),
         (Some(known), Some(key)) => {
@@ -111,6 +114,7 @@ async fn attempt(
         }
         (None, given) => {
             // On disk before the store knows of it: nothing is ever sealed with a key that could be lost.
+            let is_given = given.is_some();
             let key = match given {
                 Some(key) => key,
                 None => StoreKey::load_or_create(path)
@@ -120,15 +124,30 @@ async fn attempt(
             let transaction = Transaction::new().put(setting, Expect::Absent, document);
             match metadata.registry.commit(transaction).await {
                 Ok(_) => Ok(Some(key)),
+                // Another member was faster. A key that was given or kept from before is compared with that one.
+                Err(registry::Error::Conflict { .. }) if is_given => Ok(None),
                 Err(registry::Error::Conflict { .. }) => {
-                    // Another member was faster; nothing was sealed with ours.
-                    drop(std::fs::remove_file(path));
+                    // Nothing was sealed with the one that was made here just now.
+                    std::fs::remove_file(path).map_err(|error| {
+                        let message = format!("`{}`: {error}", path.display());
+                        Attempt::Failed(Failure::new(Code::Store, message))
+                    })?;
                     Ok(None)
                 }
                 Err(error) => Err(error.into()),
             }
         }
     }
+}
+
+/// Reads which key the store's secrets are sealed with.
+fn fingerprint(object: &Object) -> Result<String, Attempt> {
+    let setting = Entity::read(object)?;
+    let text = setting.text("fingerprint").map(str::to_owned);
+    text.ok_or_else(|| {
+        let message = "the store does not say which key its secrets are sealed with: its setting `.store-key` is damaged";
+        Attempt::Failed(Failure::new(Code::Store, message))
+    })
 }
 
 /// Asks the other members.

@@ -43,7 +43,7 @@ impl Wire {
         let handler: Arc<dyn hermod_storage::channel::Handler> = router.clone();
         let listener = Listener::bind(listen, &identity, handler).await;
         let listener =
-            listener.map_err(|error| Failure::new(Code::AddressUnusable, super::chain(&error)))?;
+            listener.map_err(|error| Failure::new(Code::AddressUnusable, super::chain(error)))?;
         let bound = listener.local_addr();
         let address = advertised(config, name, bound)?;
         tasks.spawn("cluster listener", listener.run(tasks.cancelled().clone()));

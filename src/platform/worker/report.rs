@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,9 +59,17 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn position(&self) -> Option<Position> {
-        let bytes = BASE64.decode(self.position.as_deref()?).ok()?;
-        Position::from_bytes(&bytes.into()).ok()
+    /// Returns the position, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with one that cannot be read: to begin anew instead would deliver everything again.
+    pub(super) fn position(&self) -> Result<Option<Position>, String> {
+        let Some(text) = &self.position else {
+            return Ok(None);
+        };
+        let bytes = BASE64.decode(text).map_err(|error| error.to_string())?;
+        let position = Position::from_bytes(&bytes.into()).map_err(|error| error.to_string())?;
+        Ok(Some(position))
     }
 }
 
@@ -98,8 +109,18 @@ struct Pending {
 pub(super) struct Note {
     pub(super) state: WorkflowState,
     pub(super) reason: Option<String>,
-    pub(super) revision: Revision,
+    pub(super) told: Told,
+    /// Under which it ran; 0 where it could not be started.
     pub(super) epoch: u64,
+}
+
+/// Which form of a workflow a status is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Of the workflow's object.
+    pub(super) revision: Revision,
+    /// The workflow's version: 1, 2, 3, …
+    pub(super) version: u64,
 }
 
 /// Gathers and sends.
@@ -107,8 +128,10 @@ pub(super) struct Reporter {
     core: Arc<Core>,
     checkpoints: Mutex<HashMap<Key, Pending>>,
     notes: Mutex<BTreeMap<String, Note>>,
-    /// Revisions of the workflows that run here.
-    revisions: Mutex<HashMap<String, Revision>>,
+    /// The workflows that run here.
+    running: Mutex<HashMap<String, Told>>,
+    /// The worker takes nothing more: others need not wait until it is missed.
+    leaves: AtomicBool,
     urgent: Notify,
 }
 
@@ -116,6 +139,7 @@ pub(super) struct Reporter {
 #[derive(Default)]
 struct Sent {
     alive: Option<Instant>,
+    left: bool,
     statuses: HashMap<String, (Instant, WorkflowStatus)>,
     streams: Option<Vec<ReportedBacklog>>,
 }
@@ -126,7 +150,8 @@ impl Reporter {
             core,
             checkpoints: Mutex::default(),
             notes: Mutex::default(),
-            revisions: Mutex::default(),
+            running: Mutex::default(),
+            leaves: AtomicBool::new(false),
             urgent: Notify::new(),
         }
     }
@@ -147,51 +172,85 @@ impl Reporter {
         })
     }
 
-    /// Says at which revision a workflow runs here.
-    pub(super) fn runs(&self, workflow: &str, revision: Revision) {
-        lock(&self.notes).remove(workflow);
-        lock(&self.revisions).insert(workflow.to_owned(), revision);
+    /// Says that this worker takes nothing more: what it gives back is at once for others.
+    pub(super) fn leave(&self) {
+        self.leaves.store(true, Ordering::SeqCst);
         self.urgent.notify_one();
     }
 
-    /// Says why a workflow does not run here (any more).
+    /// Says which form of a workflow runs here.
+    pub(super) fn runs(&self, workflow: &str, told: Told) {
+        lock(&self.notes).remove(workflow);
+        lock(&self.running).insert(workflow.to_owned(), told);
+        self.urgent.notify_one();
+    }
+
+    /// Says why a workflow does not run here.
     pub(super) fn note(&self, workflow: &str, note: Note) {
-        lock(&self.revisions).remove(workflow);
+        lock(&self.running).remove(workflow);
         lock(&self.notes).insert(workflow.to_owned(), note);
         self.urgent.notify_one();
     }
 
+    /// Tells the store how a workflow has ended here, while its lease is still held: whoever takes the lease next finds it.
+    /// From then on this node says nothing of it.
+    pub(super) async fn end(&self, workflow: &str, note: Note) {
+        lock(&self.running).remove(workflow);
+        let status = self.noted(workflow, &note);
+        let operation = status_operation(&status, note.told);
+        let submitted = self.core.store().submit(vec![operation]);
+        match tokio::time::timeout(TIMEOUT, submitted).await {
+            Ok(Ok(answers)) => answers.iter().for_each(|answer| {
+                refused(answer, "how a workflow ended");
+            }),
+            Ok(Err(error)) => {
+                tracing::warn!(workflow, %error, "the store was not told how a workflow ended");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    workflow,
+                    "the store was not told in time how a workflow ended"
+                );
+            }
+        }
+        self.forget(workflow);
+    }
+
     /// Says nothing of a workflow from now on: another node does.
     pub(super) fn forget(&self, workflow: &str) {
-        lock(&self.revisions).remove(workflow);
+        lock(&self.running).remove(workflow);
         lock(&self.notes).remove(workflow);
     }
 
     /// Returns the statuses of this node's workflows, as they are now.
     pub(super) fn statuses(&self) -> Vec<WorkflowStatus> {
         let now_ms = self.core.store().now_ms();
+        let running = lock(&self.running).clone();
+        let workflows = self.core.engine.workflows().into_iter();
+        let shown = workflows.filter_map(|workflow| {
+            let shown = workflow.status();
+            let told = running.get(&*shown.id)?;
+            let mut status = status::of(&shown, &self.core.name, now_ms);
+            status.version = Some(told.version);
+            Some(status)
+        });
+        let mut all: Vec<_> = shown.collect();
         let notes = lock(&self.notes).clone();
-        let revisions = lock(&self.revisions).clone();
-        let running = self
-            .core
-            .engine
-            .workflows()
-            .into_iter()
-            .filter_map(|workflow| {
-                let shown = workflow.status();
-                revisions
-                    .contains_key(&*shown.id)
-                    .then(|| status::of(&shown, &self.core.name, now_ms))
-            });
-        let mut all: Vec<_> = running.collect();
-        all.extend(notes.into_iter().map(|(workflow, note)| {
-            let mut status = WorkflowStatus::new(workflow, note.state, now_ms);
-            status.reason = note.reason;
-            status.node = Some(self.core.name.clone());
-            status.epoch = Some(note.epoch).filter(|epoch| *epoch > 0);
-            status
-        }));
+        all.extend(
+            notes
+                .iter()
+                .map(|(workflow, note)| self.noted(workflow, note)),
+        );
         all
+    }
+
+    fn noted(&self, workflow: &str, note: &Note) -> WorkflowStatus {
+        let mut status = WorkflowStatus::new(workflow, note.state, self.core.store().now_ms());
+        status.reason.clone_from(&note.reason);
+        status.node = Some(self.core.name.clone());
+        status.epoch = Some(note.epoch).filter(|epoch| *epoch > 0);
+        status.version = Some(note.told.version);
+        status
     }
 
     /// Reports until `stop`, then once more.
@@ -216,15 +275,20 @@ impl Reporter {
         let now = Instant::now();
         let mut operations = Vec::new();
         let keys = self.checkpoint_operations(&mut operations);
-        if sent.alive.is_none_or(|last| now - last >= ALIVE_EVERY) {
-            operations.extend(self.alive().await);
+        let mut alive = None;
+        let leaves = self.leaves.load(Ordering::SeqCst);
+        if (sent.alive.is_none_or(|last| now - last >= ALIVE_EVERY) || leaves != sent.left)
+            && let Some(operation) = self.alive(leaves).await
+        {
+            alive = Some(operations.len());
+            operations.push(operation);
         }
+        let first = operations.len();
         let statuses = self.status_operations(sent, now, &mut operations);
         let streams = self.disk_operation(sent, &mut operations);
         if operations.is_empty() {
             return;
         }
-        let is_alive = sent.alive.is_none_or(|last| now - last >= ALIVE_EVERY);
         let submitted = self.core.store().submit(operations);
         let answers = match tokio::time::timeout(TIMEOUT, submitted).await {
             Ok(Ok(answers)) => answers,
@@ -238,14 +302,22 @@ impl Reporter {
         for ((key, checkpoint), answer) in keys.iter().zip(&answers) {
             self.settle(key, checkpoint, answer);
         }
-        if is_alive {
+        // One that a person's change came before is said again at once.
+        if let Some(answer) = alive.and_then(|at| answers.get(at))
+            && !refused(answer, "that the worker lives")
+        {
             sent.alive = Some(now);
+            sent.left = leaves;
         }
-        for status in statuses {
+        let mut answers = answers.iter().skip(first);
+        for (status, answer) in statuses.into_iter().zip(answers.by_ref()) {
+            refused(answer, "a workflow's status");
             sent.statuses.insert(status.workflow.clone(), (now, status));
         }
-        if streams.is_some() {
-            sent.streams = streams;
+        if let (Some(streams), Some(answer)) = (streams, answers.next())
+            && !refused(answer, "what waits on the disk")
+        {
+            sent.streams = Some(streams);
         }
     }
 
@@ -292,8 +364,8 @@ impl Reporter {
         }
     }
 
-    /// What says that this worker lives. Members that people set, `draining` above all, stay.
-    async fn alive(&self) -> Option<Operation> {
+    /// What says that this worker lives, or that it leaves. Members that people set, `draining` above all, stay.
+    async fn alive(&self, leaves: bool) -> Option<Operation> {
         let core = &self.core;
         let key = Key::new(Kind::Worker, core.guid.as_str());
         let present = core.store().get(&key, Read::Local).await.ok()?;
@@ -304,7 +376,10 @@ impl Reporter {
         document.insert("id".to_owned(), core.guid.as_str().into());
         document.insert("name".to_owned(), core.name.as_str().into());
         document.insert("node".to_owned(), core.node_hex().into());
-        document.insert("seen_ms".to_owned(), core.store().now_ms().into());
+        document.remove("seen_ms");
+        if !leaves {
+            document.insert("seen_ms".to_owned(), core.store().now_ms().into());
+        }
         document.insert("mode".to_owned(), core.mode.as_str().into());
         document.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
         match &core.metadata.address {
@@ -324,11 +399,13 @@ impl Reporter {
         now: Instant,
         operations: &mut Vec<Operation>,
     ) -> Vec<WorkflowStatus> {
-        let revisions = lock(&self.revisions).clone();
-        let notes = lock(&self.notes).clone();
+        let mut told = lock(&self.running).clone();
+        for (workflow, note) in lock(&self.notes).iter() {
+            told.insert(workflow.clone(), note.told);
+        }
         let statuses = self.statuses();
         sent.statuses
-            .retain(|workflow, _| revisions.contains_key(workflow) || notes.contains_key(workflow));
+            .retain(|workflow, _| told.contains_key(workflow));
         let mut written = Vec::new();
         for status in statuses {
             if operations.len() >= OPERATIONS_MAX {
@@ -344,22 +421,10 @@ impl Reporter {
             if !due {
                 continue;
             }
-            let revision = revisions
-                .get(&status.workflow)
-                .copied()
-                .or_else(|| notes.get(&status.workflow).map(|note| note.revision));
-            let mut document = json!(status);
-            document["revision"] = revision.map_or(Value::Null, |revision| revision.0.into());
-            let mut transaction = Transaction::new().put(
-                Key::new(Kind::Status, status.workflow.as_str()),
-                Expect::Any,
-                document.to_string(),
-            );
-            if let Some(epoch) = status.epoch {
-                // I5: the word of a former owner does not count.
-                transaction = transaction.guard(lease_of(&status.workflow), epoch);
-            }
-            operations.push(Operation::Commit(transaction));
+            let Some(told) = told.get(&status.workflow) else {
+                continue;
+            };
+            operations.push(status_operation(&status, *told));
             written.push(status);
         }
         written
@@ -402,6 +467,33 @@ impl Reporter {
     }
 }
 
+/// What keeps a workflow's status.
+fn status_operation(status: &WorkflowStatus, told: Told) -> Operation {
+    let mut document = json!(status);
+    document["revision"] = told.revision.0.into();
+    let mut transaction = Transaction::new().put(
+        Key::new(Kind::Status, status.workflow.as_str()),
+        Expect::Any,
+        document.to_string(),
+    );
+    if let Some(epoch) = status.epoch {
+        // I5: the word of a former owner does not count.
+        transaction = transaction.guard(lease_of(&status.workflow), epoch);
+    }
+    Operation::Commit(transaction)
+}
+
+/// Whether the store has refused a report. That somebody was faster is in order; all else is said.
+fn refused(answer: &Answer, what: &str) -> bool {
+    let Answer::Refused(refusal) = answer else {
+        return false;
+    };
+    if !matches!(refusal, Refusal::Stale { .. } | Refusal::Conflict { .. }) {
+        tracing::error!(%refusal, what, "the store refuses a report");
+    }
+    true
+}
+
 /// Streams in one report (I9).
 const STREAMS_MAX: usize = 2000;
 
@@ -430,9 +522,17 @@ impl Replica for StoreReplica {
                     checkpoint: checkpoint.clone(),
                     waiters: Vec::new(),
                 });
-            if pending.checkpoint.epoch <= self.epoch {
-                pending.checkpoint = checkpoint;
+            // I5: nobody is told that a position is kept because another owner's is.
+            if pending.checkpoint.epoch > self.epoch {
+                return Err(overtaken(&self.key));
             }
+            if pending.checkpoint.epoch < self.epoch {
+                for waiter in pending.waiters.drain(..) {
+                    // Whoever waited may have been stopped.
+                    drop(waiter.send(Err(overtaken(&self.key))));
+                }
+            }
+            pending.checkpoint = checkpoint;
             pending.waiters.retain(|waiter| !waiter.is_closed());
             pending.waiters.push(waiter);
         }
@@ -440,6 +540,12 @@ impl Replica for StoreReplica {
             let reason = "the worker has stopped".to_owned();
             Err(Overtaken { reason })
         })
+    }
+}
+
+fn overtaken(key: &Key) -> Overtaken {
+    Overtaken {
+        reason: format!("a newer owner keeps the position of `{}`", key.id),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hermod_engine::Ownership;
-use hermod_storage::{Expect, Key, Operation, Read, Transaction};
+use hermod_storage::{Expect, Key, Operation, Read, StoreErrorKind, Transaction};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -35,10 +35,12 @@ impl Start {
         let taken = match self.core.leases.take(&lease).await {
             Ok(Some(taken)) => taken,
             Ok(None) => return Done::Held(id),
-            Err(error) => {
-                tracing::warn!(workflow = id, %error, "a lease cannot be taken; trying again");
+            // Leases and reports say already, once a second, that the store is away.
+            Err(error) if error.kind() != StoreErrorKind::Invalid => {
+                tracing::debug!(workflow = id, %error, "a lease cannot be taken; trying again");
                 return Done::Held(id);
             }
+            Err(error) => return Done::NotStarted(id, wanted, error.to_string()),
         };
         match self.start(&id, &wanted, &taken).await {
             Ok(tenant) => Done::Started(id, Box::new(tenant)),
@@ -61,7 +63,10 @@ impl Start {
             store: core.metadata.id().into(),
             epoch,
             since: taken.grant.since,
-            position: checkpoint.position(),
+            position: checkpoint.position().map_err(|reason| {
+                let source = &plan.source.id;
+                format!("the position of source `{source}` cannot be read: {reason}")
+            })?,
             generation: checkpoint.generation,
             replica: self
                 .reporter

@@ -63,6 +63,10 @@ impl Strand {
         if self.looked.is_some_and(|looked| now - looked < LOOK_EVERY) {
             return;
         }
+        // Each step asks the store; while it is away, all would wait for their time limits, one behind the other.
+        if !self.core.store().health().writable {
+            return;
+        }
         self.looked = Some(now);
         for backlog in self.core.engine.backlogs() {
             if backlog.is_set_aside() {

@@ -12,7 +12,10 @@ use hermod_storage::{
 };
 use serde_json::{Map, Value};
 
-use super::{Division, NONE, assignment, report::Note};
+use super::{
+    Division, NONE, assignment,
+    report::{Note, Told},
+};
 use crate::platform::{
     core::{Core, lease_of},
     push::Paths,
@@ -21,8 +24,8 @@ use crate::platform::{
 /// A workflow that is to run here.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    /// Of the workflow's object.
-    pub(super) revision: Revision,
+    /// Which form of the workflow it is.
+    pub(super) told: Told,
     /// Of its sources and sinks.
     parts: BTreeMap<Key, Revision>,
     /// What it says, without what does not matter to the engine.
@@ -36,7 +39,7 @@ impl Wanted {
     /// Whether the engine would do the same.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.parts == other.parts
-            && (self.revision == other.revision || self.document == other.document)
+            && (self.told == other.told || self.document == other.document)
             && self.problem == other.problem
     }
 
@@ -56,7 +59,7 @@ impl Wanted {
 
 /// A workflow's object, read once per revision.
 struct Known {
-    revision: Revision,
+    told: Told,
     document: Arc<Map<String, Value>>,
     references: References,
     active: bool,
@@ -69,7 +72,9 @@ pub(super) struct Wants {
     division: Division,
     known: HashMap<String, Known>,
     connections: HashMap<Key, (Revision, Arc<Map<String, Value>>)>,
-    /// Workflows that have come to their end, with the revision at which they did.
+    /// By workflow: the revision of its status, and that of the workflow where it has come to its end.
+    statuses: HashMap<String, (Revision, Option<Revision>)>,
+    /// The same, as this node knows it before the store says it.
     completed: HashMap<String, Revision>,
 }
 
@@ -81,6 +86,7 @@ impl Wants {
             division,
             known: HashMap::new(),
             connections: HashMap::new(),
+            statuses: HashMap::new(),
             completed: HashMap::new(),
         }
     }
@@ -91,10 +97,15 @@ impl Wants {
     }
 
     /// Remembers how a workflow ended, until the store says it.
-    pub(super) fn ended(&mut self, id: &str, note: &Note, revision: Revision) {
+    pub(super) fn ended(&mut self, id: &str, note: &Note) {
         if note.state == WorkflowState::Completed {
-            self.completed.insert(id.to_owned(), revision);
+            self.completed.insert(id.to_owned(), note.told.revision);
         }
+    }
+
+    fn is_completed(&self, id: &str, revision: Revision) -> bool {
+        let said = self.statuses.get(id).and_then(|(_, completed)| *completed);
+        said == Some(revision) || self.completed.get(id) == Some(&revision)
     }
 
     /// Returns what is to run here.
@@ -125,7 +136,7 @@ impl Wants {
             .collect();
         let mut wanted = HashMap::new();
         for (id, known) in &self.known {
-            if !known.active || self.completed.get(id) == Some(&known.revision) {
+            if !known.active || self.is_completed(id, known.told.revision) {
                 continue;
             }
             if let Some(mut one) = self.wanted(id, known, &live) {
@@ -157,7 +168,7 @@ impl Wants {
             },
         };
         mine.then(|| Wanted {
-            revision: known.revision,
+            told: known.told,
             parts,
             document: known.document.clone(),
             lease: None,
@@ -171,19 +182,24 @@ impl Wants {
             objects.iter().map(|object| &*object.key.id).collect();
         self.known.retain(|id, _| ids.contains(id.as_str()));
         self.completed.retain(|id, _| ids.contains(id.as_str()));
+        self.statuses.retain(|id, _| ids.contains(id.as_str()));
         for object in &objects {
             let known = self.known.get(&*object.key.id);
-            if known.is_some_and(|known| known.revision == object.version) {
+            if known.is_some_and(|known| known.told.revision == object.version) {
                 continue;
             }
-            let entity = Entity::read(object)?;
-            let active = entity.is("active");
-            let mut document = entity.document;
-            for name in ["active", "version"] {
-                document.remove(name);
-            }
+            // One that is damaged keeps no other from running; it is no object, so it is not active.
+            let mut document = read(object);
+            let active = document.get("active") == Some(&Value::Bool(true));
+            document.remove("active");
+            let version = document
+                .remove("version")
+                .and_then(|version| version.as_u64());
             let known = Known {
-                revision: object.version,
+                told: Told {
+                    revision: object.version,
+                    version: version.unwrap_or_default(),
+                },
                 references: References::of(&document),
                 document: Arc::new(document),
                 active,
@@ -199,9 +215,10 @@ impl Wants {
             for object in self.core.registry().all(kind).await? {
                 let known = self.connections.get(&object.key);
                 if known.is_none_or(|(revision, _)| *revision != object.version) {
-                    let document = Entity::read(&object)?.document;
-                    self.connections
-                        .insert(object.key.clone(), (object.version, Arc::new(document)));
+                    self.connections.insert(
+                        object.key.clone(),
+                        (object.version, Arc::new(read(&object))),
+                    );
                 }
                 seen.insert(object.key);
             }
@@ -213,18 +230,31 @@ impl Wants {
     /// Reads which workflows have come to their end, on whichever node.
     async fn read_completed(&mut self) -> Result<(), registry::Error> {
         for object in self.core.registry().all(Kind::Status).await? {
-            if let Some(revision) = completed_at(&object) {
-                self.completed.insert(object.key.id.to_string(), revision);
+            let known = self.statuses.get(&*object.key.id);
+            if known.is_none_or(|(revision, _)| *revision != object.version) {
+                let completed = completed_at(&read(&object));
+                self.statuses
+                    .insert(object.key.id.to_string(), (object.version, completed));
             }
         }
         Ok(())
     }
 }
 
-fn completed_at(object: &Object) -> Option<Revision> {
-    let document: Value = serde_json::from_slice(&object.document).ok()?;
-    (document.get("state")?.as_str()? == "completed").then_some(())?;
-    document.get("revision")?.as_u64().map(Revision)
+/// Returns an object's document; that of a damaged one is empty, and said to be damaged.
+fn read(object: &Object) -> Map<String, Value> {
+    Entity::read(object).map_or_else(
+        |error| {
+            tracing::error!(key = %object.key, %error, "an object of the store is damaged and is left out");
+            Map::new()
+        },
+        |entity| entity.document,
+    )
+}
+
+fn completed_at(status: &Map<String, Value>) -> Option<Revision> {
+    (status.get("state")?.as_str()? == "completed").then_some(())?;
+    status.get("revision")?.as_u64().map(Revision)
 }
 
 /// Says what is wrong with the workers that a bundle names, with the pointer of the workflow.
