@@ -10,7 +10,7 @@ use crate::{
     process::{Node, run, text, wait_for},
 };
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A node with an administrator, and a token of his.
 struct Platform {
@@ -51,7 +51,13 @@ impl Platform {
     }
 }
 
-fn call(address: SocketAddr, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn call(
+    address: SocketAddr,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> Answer {
     let mut client = Client::connect(address).unwrap();
     let headers = format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
     let body = if body.is_null() {
@@ -65,7 +71,7 @@ fn call(address: SocketAddr, token: &str, method: &str, path: &str, body: &Value
 }
 
 /// Logs in and makes a token.
-fn token(address: SocketAddr, user: &str, role: &str) -> String {
+pub(crate) fn token(address: SocketAddr, user: &str, role: &str) -> String {
     let mut client = Client::connect(address).unwrap();
     let body = json!({"username": user, "password": PASSWORD}).to_string();
     let headers = "content-type: application/json\r\n";
@@ -91,7 +97,7 @@ fn token(address: SocketAddr, user: &str, role: &str) -> String {
     made.json()["token"].as_str().unwrap().to_owned()
 }
 
-fn post(address: SocketAddr, path: &str, body: &[u8]) -> u16 {
+pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> u16 {
     let mut client = Client::connect(address).unwrap();
     client.post(path, "", body).unwrap().status
 }
