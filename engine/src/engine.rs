@@ -174,10 +174,10 @@ impl Engine {
         if !stranded::is_overtaken(log.log(), workflow, store, since) {
             return Ok(SetAside::Nothing);
         }
-        let aside = stranded::set_aside(log.log(), workflow, &mut Batch::new());
+        let aside = stranded::judge(log.log(), workflow);
         log.append(|| {
             let mut batch = Batch::new();
-            stranded::set_aside(log.log(), workflow, &mut batch);
+            stranded::set_aside(log.log(), workflow, &aside, &mut batch);
             batch.reserved();
             batch
         })

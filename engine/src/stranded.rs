@@ -98,35 +98,38 @@ pub enum SetAside {
     Stranded(Backlog),
 }
 
-/// Adds to a batch what takes an overtaken buffer out of use.
-pub(crate) fn set_aside(log: &Log, workflow: &str, batch: &mut Batch) -> SetAside {
-    for (name, _) in log.registers(&keys::positions(workflow)) {
-        // The store's position is newer than that of an overtaken owner.
-        batch.unset(&name);
-    }
+/// Decides what is to become of an overtaken buffer.
+pub(crate) fn judge(log: &Log, workflow: &str) -> SetAside {
     let Some(found) = backlog(log, workflow) else {
-        for name in registers(log, workflow) {
-            batch.unset(&name);
-        }
         return SetAside::Nothing;
     };
     let level = log.register(&keys::level(workflow));
     let delivered = level.is_some_and(|level| level == Level::Delivered.as_str().as_bytes());
-    if delivered || found.messages() == 0 {
-        forget(log, workflow, batch);
-        return match found.messages() {
-            0 => SetAside::Nothing,
-            messages => SetAside::Discarded { messages },
-        };
+    match found.messages() {
+        0 => SetAside::Nothing,
+        messages if delivered => SetAside::Discarded { messages },
+        _ => {
+            let instance = found.stream.rsplit('/').next().unwrap_or_default();
+            let scope = format!("{workflow}~{instance}");
+            SetAside::Stranded(Backlog { scope, ..found })
+        }
     }
-    let instance = found.stream.rsplit('/').next().unwrap_or_default();
-    let scope = format!("{workflow}~{instance}");
-    for name in registers(log, workflow) {
-        let value = log.register(&name).unwrap_or_default();
-        batch.set(&keys::moved(&name, workflow, &scope), &value);
+}
+
+/// Adds to a batch what takes an overtaken buffer out of use, as it was judged.
+pub(crate) fn set_aside(log: &Log, workflow: &str, judged: &SetAside, batch: &mut Batch) {
+    for (name, _) in log.registers(&keys::positions(workflow)) {
+        // The store's position is newer than that of an overtaken owner.
         batch.unset(&name);
     }
-    SetAside::Stranded(Backlog { scope, ..found })
+    let SetAside::Stranded(Backlog { scope, .. }) = judged else {
+        return forget(log, workflow, batch);
+    };
+    for name in registers(log, workflow) {
+        let value = log.register(&name).unwrap_or_default();
+        batch.set(&keys::moved(&name, workflow, scope), &value);
+        batch.unset(&name);
+    }
 }
 
 /// Adds to a batch what removes a buffer with everything that belongs to it.

@@ -141,15 +141,11 @@ pub(crate) async fn take(
     };
     let low = cursors.iter().copied().min().unwrap_or(end);
     let versions = versions(log, plan, (&plan.id, overtaken), &buffer, low)?;
-    let aside = if overtaken {
-        stranded::set_aside(log.log(), &plan.id, &mut Batch::new())
-    } else {
-        SetAside::Nothing
-    };
+    let aside = overtaken.then(|| stranded::judge(log.log(), &plan.id));
     log.append(|| {
         let mut batch = Batch::new();
-        if overtaken {
-            stranded::set_aside(log.log(), &plan.id, &mut batch);
+        if let Some(aside) = &aside {
+            stranded::set_aside(log.log(), &plan.id, aside, &mut batch);
         }
         batch.set(&keys::epoch(&plan.id), &epoch.to_le_bytes());
         if let Some(ownership) = ownership {
@@ -166,7 +162,9 @@ pub(crate) async fn take(
         batch
     })
     .await?;
-    report(&plan.id, &aside);
+    if let Some(aside) = &aside {
+        report(&plan.id, aside);
+    }
     tracing::debug!(workflow = %plan.id, epoch, fresh, end, low, "workflow taken over");
     Ok(Tenure {
         epoch,

@@ -1,4 +1,4 @@
-//! Damage that was met: each counted once, and the files of the segments that hold it kept for people to look at (I6).
+//! Damage that was met: each place counted once, and the files of the segments that hold it kept for people to look at (I6).
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -6,9 +6,8 @@ use std::sync::Mutex;
 
 use crate::segment::Name;
 use crate::shared::{Shared, lock};
-use crate::{Seq, StreamId};
 
-/// Places and ranges that are remembered (I9). Damage beyond it is still named to whoever reads it, but not counted.
+/// Places that are remembered (I9). Damage beyond it is still named to whoever reads it, but not counted.
 const MET_MAX: usize = 4096;
 
 /// Damage met since the log was opened, and the segments that hold some.
@@ -18,7 +17,6 @@ pub(crate) struct Quarantine(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     places: HashSet<(u64, u64)>,
-    holes: HashSet<(StreamId, Seq)>,
     /// By segment, whether its file has a second name.
     segments: HashMap<u64, bool>,
 }
@@ -49,12 +47,6 @@ impl Quarantine {
             Some(true) => Keep::Linked,
             Some(false) => Keep::Rename,
         }
-    }
-
-    /// Remembers records that cannot be read; `true` the first time.
-    pub(crate) fn hole(&self, stream: StreamId, from: Seq) -> bool {
-        let mut state = lock(&self.0);
-        state.holes.len() < MET_MAX && state.holes.insert((stream, from))
     }
 }
 

@@ -266,17 +266,8 @@ fn lost(shared: &Shared, request: Request, hole: &Hole) -> Failure {
     let (stream, from) = (request.stream, request.from);
     let to = hole.to.max(from.next());
     let (segment, offset) = (hole.segment, u64::from(hole.offset));
-    // I6: counted and named once, however many read it.
+    // I6: counted once, however many read it; whoever reads is told which records, and says it.
     shared.damaged(segment, u64::from(hole.region.unwrap_or(hole.offset)));
-    if shared.quarantine.hole(stream, from) {
-        let name = shared
-            .ledger()
-            .streams
-            .get(&stream)
-            .map(|stream| stream.name.clone());
-        let stream = name.as_deref().unwrap_or_default();
-        tracing::error!(stream, %from, %to, segment, offset, "records are damaged");
-    }
     Failure::Final(ReadError::Damaged {
         stream,
         from,
