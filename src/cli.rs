@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod backlog;
 mod cluster;
 mod config_command;
 mod connection;
@@ -95,6 +96,7 @@ enum Action {
     Wal(wal::Arguments),
     Setup(setup::Arguments),
     Cluster(cluster::Arguments),
+    Backlog(backlog::Arguments),
     Prove(prove::Arguments),
     Config(config_command::Arguments),
 }
@@ -141,6 +143,9 @@ fn command() -> Command {
         .mut_subcommand("cluster", |command| {
             command.mut_subcommands(|sub| key::add_flags(sub, DATA))
         })
+        .mut_subcommand("backlog", |command| {
+            command.mut_subcommands(|sub| key::add_flags(sub, DATA))
+        })
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
@@ -178,6 +183,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
         Some(Action::Setup(arguments)) => {
             let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
             setup::run(&config, &arguments)
+        }
+        Some(Action::Backlog(arguments)) => {
+            let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;
+            backlog::run(&config, &arguments)
         }
         Some(Action::Cluster(arguments)) => {
             let (config, _) = configure(matches, file.as_deref()).map_err(invalid)?;

@@ -73,6 +73,18 @@ pub(crate) enum Request {
         /// To whom; to the one that lags least without a name.
         to: Option<String>,
     },
+    /// List the buffers that wait on the disk.
+    Backlogs,
+    /// Drop one that was set aside.
+    DiscardBacklog {
+        /// Its stream.
+        stream: String,
+    },
+    /// Let one that was declared lost be drained.
+    ReleaseBacklog {
+        /// Its stream.
+        stream: String,
+    },
 }
 
 /// What the socket answers from.
@@ -102,6 +114,9 @@ impl Asked {
             Request::Cluster => platform.cluster(),
             Request::RemoveNode { name } => platform.remove(&name).await,
             Request::TransferLeader { to } => platform.transfer_leader(to.as_deref()).await,
+            Request::Backlogs => platform.backlogs().await,
+            Request::DiscardBacklog { stream } => platform.discard_backlog(&stream).await,
+            Request::ReleaseBacklog { stream } => platform.release_backlog(&stream).await,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A node over a metadata store: store, leases, worker, API, put together and taken apart in order.
 
+mod administration;
 mod catalog;
 mod core;
 mod dead_letters;
@@ -25,7 +26,6 @@ use std::{
 
 use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, platform::Database};
 use hermod_engine::{Engine, EngineOptions, Metrics, Tasks};
-use hermod_sdk::Secret;
 use hermod_storage::{Kind, channel::Topic};
 use hermod_wal::Log;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ use crate::{
     output,
     signals::Signals,
 };
+pub(crate) use administration::Administration;
 use core::{Core, Mode};
 use metadata::Metadata;
 pub(crate) use outlook::Outlook;
@@ -340,7 +341,7 @@ impl Parts {
         let asked = control::Asked {
             log: core.log.clone(),
             engine: core.engine.clone(),
-            platform: Some(Arc::new(Administration { core: core.clone() })),
+            platform: Some(Arc::new(Administration::of(core.clone()))),
         };
         self.tasks.spawn("control socket", control.run(asked, stop));
         Ok(address)
@@ -492,87 +493,4 @@ fn masked(conn: &str) -> String {
     };
     let user = user.split(':').next().unwrap_or_default();
     format!("{scheme}://{user}:***@{host}")
-}
-
-/// What the control socket may ask beside dead letters.
-pub(crate) struct Administration {
-    core: Arc<Core>,
-}
-
-impl Administration {
-    /// Makes the first administrator.
-    pub(crate) async fn set_up(
-        &self,
-        user: &str,
-        password: Secret,
-    ) -> Result<serde_json::Value, Failure> {
-        let text = password
-            .resolve()
-            .map_err(|error| Failure::new(Code::Configuration, error))?;
-        let made = hermod_api::make_first_administrator(self.core.registry(), user, &text).await;
-        made.map_err(|error| Failure::new(Code::Configuration, error))?;
-        Ok(serde_json::json!({"user": user}))
-    }
-
-    /// Makes a new setup link.
-    pub(crate) async fn renew_setup(&self) -> Result<serde_json::Value, Failure> {
-        let offer = hermod_api::offer_setup(self.core.registry(), true).await;
-        match offer.map_err(|error| Failure::new(Code::Store, error))? {
-            SetupOffer::Made { token } => Ok(serde_json::json!({"token": token})),
-            SetupOffer::Done => Err(Failure::new(
-                Code::Configuration,
-                "the platform has an administrator already",
-            )),
-            SetupOffer::Pending { until_ms } => Ok(serde_json::json!({"until_ms": until_ms})),
-        }
-    }
-
-    /// Describes the cluster.
-    pub(crate) fn cluster(&self) -> Result<serde_json::Value, Failure> {
-        let raft = self.raft()?;
-        let status = raft.status();
-        let members: Vec<_> = status
-            .members
-            .iter()
-            .map(|member| {
-                serde_json::json!({
-                    "id": core::hex(member.id), "name": member.name, "address": member.address,
-                    "voter": member.voter, "leader": member.leader,
-                    "silent_ms": member.silent.map(|silent| silent.as_millis() as u64),
-                    "matched": member.matched,
-                })
-            })
-            .collect();
-        Ok(serde_json::json!({
-            "cluster": core::hex(status.cluster), "node": self.core.name, "term": status.term,
-            "applied": status.applied, "last_log": status.last_log, "snapshot": status.snapshot,
-            "members": members,
-        }))
-    }
-
-    /// Takes a member out.
-    pub(crate) async fn remove(&self, name: &str) -> Result<serde_json::Value, Failure> {
-        let done = self.raft()?.remove(name).await;
-        done.map_err(|error| Failure::new(Code::Store, error))?;
-        self.cluster()
-    }
-
-    /// Hands leadership over.
-    pub(crate) async fn transfer_leader(
-        &self,
-        to: Option<&str>,
-    ) -> Result<serde_json::Value, Failure> {
-        let done = self.raft()?.transfer_leader(to).await;
-        done.map_err(|error| Failure::new(Code::Store, error))?;
-        self.cluster()
-    }
-
-    fn raft(&self) -> Result<&hermod_storage::Raft, Failure> {
-        self.core.metadata.raft.as_deref().ok_or_else(|| {
-            Failure::new(
-                Code::Store,
-                "the store of this node is a shared database; it has no members",
-            )
-        })
-    }
 }

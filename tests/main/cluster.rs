@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     documents::webhook_to_file,
     platform::{PASSWORD, call, post, token},
-    process::{Node, run, text, wait_for},
+    process::{Node, run, run_json, text, wait_for},
 };
 
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
@@ -259,7 +259,25 @@ fn i1_what_three_nodes_have_acknowledged_is_delivered_though_two_of_them_end() {
         service.taken().contains("meanwhile").then_some(())
     });
     assert!(!service.taken().contains("backlog 0"));
+
+    // What was declared lost stays where it is until somebody decides there.
+    let stream = found["data"][0]["stream"].as_str().unwrap();
+    let loss = json!({"workflow": "orders", "stream": stream, "reason": "the disk is gone"});
+    cluster.change("/api/backlogs/declare-lost", &loss);
     cluster.nodes[third] = Some(cluster.node(third));
+    let there = cluster.of(third);
+    wait_for("it is set aside, and kept", || {
+        let list = run_json(&there, &["backlog", "list", "--output", "json"]);
+        let kept = json!({
+            "workflow": "orders", "stream": stream, "messages": 20, "set_aside": true, "barred": true,
+        });
+        (list[0] == kept).then_some(())
+    });
+    let refused = run(&there, &["backlog", "discard", "buf/orders/none"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!service.taken().contains("backlog 0"));
+    let released = run(&there, &["backlog", "release", stream]);
+    assert!(released.status.success(), "{}", text(&released.stderr));
     wait_for("what was stranded is delivered", || {
         (service.taken() == expected).then_some(())
     });
