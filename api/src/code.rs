@@ -36,7 +36,7 @@ pub enum Code {
     NoSuchWorkflow,
     /// A dead letter cannot be read, replayed or discarded.
     DeadLetter,
-    /// Two workflows want the same webhook path.
+    /// Two sources that are pushed to want the same path.
     PathTaken,
     /// The process was forced to end before everything was delivered.
     Forced,
@@ -229,7 +229,7 @@ impl Code {
             Self::Control => "running node cannot be asked",
             Self::NoSuchWorkflow => "no such workflow",
             Self::DeadLetter => "dead letters cannot be read or changed",
-            Self::PathTaken => "webhook path is taken",
+            Self::PathTaken => "path is taken",
             Self::Forced => "forced to end",
             Self::NoVerdict => "proof without a verdict",
             Self::Store => "metadata store cannot be opened",
@@ -290,7 +290,9 @@ impl Code {
             Self::AddressUnusable => {
                 "`--listen` takes an address of this machine; ports below 1024 need a privilege"
             }
-            Self::Mode => "the only mode of this version is `--mode=standalone`",
+            Self::Mode => {
+                "start with `--mode=standalone`, or run one workflow with `hermod run FILE`"
+            }
             Self::Log => {
                 "run `hermod wal verify --data-dir DIR` to see what is wrong; nothing was changed"
             }
@@ -306,7 +308,7 @@ impl Code {
             }
             Self::NoSuchWorkflow => "name one of the workflows that are listed, with `--workflow`",
             Self::DeadLetter => "list the open ones with `hermod dlq list`",
-            Self::PathTaken => "give each webhook a path of its own",
+            Self::PathTaken => "give each source of a kind a path of its own",
             Self::Forced => {
                 "what was acknowledged at level `durable` is on disk and is delivered after the next start"
             }

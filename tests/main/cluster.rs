@@ -201,71 +201,111 @@ impl Cluster {
     }
 }
 
+/// Three nodes with a workflow that each of them is sent messages for.
+struct Scene {
+    cluster: Cluster,
+    service: Service,
+    expected: BTreeSet<String>,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let cluster = Cluster::start();
+        cluster.survives(1);
+        let service = Service::default();
+        let mut bundle = webhook_to_file();
+        let url = format!("http://127.0.0.1:{}/", service.start());
+        bundle["sinks"][0] = json!({"id": "file", "type": "http", "config": {"url": url}});
+        cluster.change("/api/workflows/import", &bundle);
+        cluster.change("/api/workflows/orders/start", &json!({}));
+        Self {
+            cluster,
+            service,
+            expected: BTreeSet::new(),
+        }
+    }
+
+    fn send(&mut self, to: usize, body: String) {
+        let node = self.cluster.up(to);
+        assert_eq!(post(node.address, "in", body.as_bytes()), 200, "{body}");
+        self.expected.insert(body);
+    }
+
+    /// Stops a node and starts it again; another one runs the workflow meanwhile.
+    fn restart(&mut self, owner: usize) {
+        let cluster = &mut self.cluster;
+        cluster.nodes[owner].take().unwrap().stop();
+        cluster.survives(0);
+        assert_ne!(cluster.owner(), owner);
+        cluster.nodes[owner] = Some(cluster.node(owner));
+        cluster.survives(1);
+        // Hashing gives the workflow to the same node whenever all live.
+        wait_for("the workflow is back", || {
+            (cluster.owner() == owner).then_some(())
+        });
+    }
+
+    /// Kills the owner with messages that no sink has; returns the next owner and what is stranded.
+    fn strand(&mut self, owner: usize, count: u64) -> (usize, Value) {
+        self.service.away.store(true, Ordering::SeqCst);
+        for number in 0..count {
+            self.send(owner, format!("backlog {number}"));
+        }
+        let cluster = &mut self.cluster;
+        wait_for("the backlog is known to all", || {
+            let (_, other) = cluster.all().find(|(at, _)| *at != owner).unwrap();
+            let found = cluster.ask(other, "/api/backlogs");
+            (found["data"][0]["messages"] == count).then_some(())
+        });
+        cluster.nodes[owner].take().unwrap().kill();
+        // Until its lease has run out nobody knows that it is gone for good.
+        let next = wait_for("another owner", || {
+            Some(cluster.owner()).filter(|next| *next != owner)
+        });
+        let mut found = cluster.ask(cluster.up(next), "/api/backlogs");
+        (next, found["data"][0].take())
+    }
+
+    fn is_delivered(&self) {
+        wait_for("all is delivered", || {
+            (self.service.taken() == self.expected).then_some(())
+        });
+    }
+
+    fn stop(self) {
+        for node in self.cluster.nodes.into_iter().flatten() {
+            node.stop();
+        }
+    }
+}
+
 #[test]
 fn i1_what_three_nodes_have_acknowledged_is_delivered_though_two_of_them_end() {
-    let mut cluster = Cluster::start();
-    cluster.survives(1);
-    let service = Service::default();
-    let mut bundle = webhook_to_file();
-    let url = format!("http://127.0.0.1:{}/", service.start());
-    bundle["sinks"][0] = json!({"id": "file", "type": "http", "config": {"url": url}});
-    cluster.change("/api/workflows/import", &bundle);
-    cluster.change("/api/workflows/orders/start", &json!({}));
-    let owner = cluster.owner();
-    let mut expected = BTreeSet::new();
-    for (at, node) in cluster.all() {
-        let body = format!("over {}", NAMES[at]);
-        assert_eq!(post(node.address, "in", body.as_bytes()), 200, "{body}");
-        expected.insert(body);
+    let mut scene = Scene::start();
+    let owner = scene.cluster.owner();
+    for (at, name) in NAMES.iter().enumerate() {
+        scene.send(at, format!("over {name}"));
     }
-
     // One that is stopped gives its workflow away at once, and does not speak of it when it is back.
-    cluster.nodes[owner].take().unwrap().stop();
-    cluster.survives(0);
-    let second = cluster.owner();
-    assert_ne!(second, owner);
-    cluster.nodes[owner] = Some(cluster.node(owner));
-    cluster.survives(1);
-    // Hashing gives the workflow to the same node whenever all live.
-    wait_for("the workflow is back", || {
-        (cluster.owner() == owner).then_some(())
-    });
-    let third = owner;
+    scene.restart(owner);
 
     // One that is killed while its sink is away leaves a backlog behind.
-    service.away.store(true, Ordering::SeqCst);
-    for number in 0..20 {
-        let body = format!("backlog {number}");
-        assert_eq!(post(cluster.up(third).address, "in", body.as_bytes()), 200);
-        expected.insert(body);
-    }
-    wait_for("the backlog is known to all", || {
-        let (_, other) = cluster.all().find(|(at, _)| *at != third).unwrap();
-        let found = cluster.ask(other, "/api/backlogs");
-        (found["data"][0]["messages"] == 20).then_some(())
-    });
-    cluster.nodes[third].take().unwrap().kill();
-    // Until its lease has run out nobody knows that it is gone for good.
-    let fourth = wait_for("another owner", || {
-        Some(cluster.owner()).filter(|owner| *owner != third)
-    });
-    let found = cluster.ask(cluster.up(fourth), "/api/backlogs");
-    assert_eq!(found["data"][0]["stranded"], true, "{found}");
-    assert_eq!(found["data"][0]["node"], NAMES[third]);
-    assert_eq!(post(cluster.up(fourth).address, "in", b"meanwhile"), 200);
-    expected.insert("meanwhile".to_owned());
-    service.away.store(false, Ordering::SeqCst);
+    let (next, found) = scene.strand(owner, 20);
+    assert_eq!(found["stranded"], true, "{found}");
+    assert_eq!(found["node"], NAMES[owner]);
+    scene.send(next, "meanwhile".to_owned());
+    scene.service.away.store(false, Ordering::SeqCst);
     wait_for("what is not stranded is delivered", || {
-        service.taken().contains("meanwhile").then_some(())
+        scene.service.taken().contains("meanwhile").then_some(())
     });
-    assert!(!service.taken().contains("backlog 0"));
 
     // What was declared lost stays where it is until somebody decides there.
-    let stream = found["data"][0]["stream"].as_str().unwrap();
+    let stream = found["stream"].as_str().unwrap();
     let loss = json!({"workflow": "orders", "stream": stream, "reason": "the disk is gone"});
+    let cluster = &mut scene.cluster;
     cluster.change("/api/backlogs/declare-lost", &loss);
-    cluster.nodes[third] = Some(cluster.node(third));
-    let there = cluster.of(third);
+    cluster.nodes[owner] = Some(cluster.node(owner));
+    let there = cluster.of(owner);
     wait_for("it is set aside, and kept", || {
         let list = run_json(&there, &["backlog", "list", "--output", "json"]);
         let kept = json!({
@@ -275,19 +315,13 @@ fn i1_what_three_nodes_have_acknowledged_is_delivered_though_two_of_them_end() {
     });
     let refused = run(&there, &["backlog", "discard", "buf/orders/none"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(!service.taken().contains("backlog 0"));
+    assert!(!scene.service.taken().contains("backlog 0"));
     let released = run(&there, &["backlog", "release", stream]);
     assert!(released.status.success(), "{}", text(&released.stderr));
-    wait_for("what was stranded is delivered", || {
-        (service.taken() == expected).then_some(())
-    });
+    scene.is_delivered();
     wait_for("nothing is stranded any more", || {
-        let found = cluster.ask(cluster.up(fourth), "/api/backlogs");
+        let found = scene.cluster.ask(scene.cluster.up(next), "/api/backlogs");
         (found["data"] == json!([])).then_some(())
     });
-    for node in &mut cluster.nodes {
-        if let Some(node) = node.take() {
-            node.stop();
-        }
-    }
+    scene.stop();
 }
