@@ -103,7 +103,7 @@ impl Raft {
             from: facts.node,
             heard: heard.clone(),
         };
-        let config = Arc::new(config(&options)?);
+        let config = Arc::new(config(&options, facts.node)?);
         let raft = openraft::Raft::new(facts.node, config, network, log.clone(), machine.clone());
         let raft = raft.await.map_err(|error| RaftError::Core {
             reason: error.to_string(),
@@ -285,16 +285,27 @@ fn check(options: &RaftOptions) -> Result<(), RaftError> {
     if !options.founders.is_empty() && options.join.is_some() {
         return wrong("a node either starts a cluster with its peers or joins one");
     }
+    let Timings {
+        election_min,
+        election_max,
+        ..
+    } = options.timings;
+    if election_max < election_min || election_max >= election_min * 2 {
+        return wrong("the longest patience is less than twice the shortest");
+    }
     Ok(())
 }
 
-fn config(options: &RaftOptions) -> Result<openraft::Config, RaftError> {
+fn config(options: &RaftOptions, id: u64) -> Result<openraft::Config, RaftError> {
     let ms = |duration: Duration| duration.as_millis() as u64;
+    let timings = &options.timings;
+    let patience = ms(timings.patience(&options.name, &options.founders, id));
     let config = openraft::Config {
         cluster_name: "hermod".into(),
-        heartbeat_interval: ms(options.timings.heartbeat),
-        election_timeout_min: ms(options.timings.election_min),
-        election_timeout_max: ms(options.timings.election_max),
+        heartbeat_interval: ms(timings.heartbeat),
+        // Drawn once for each process, so that two equal draws would ask at the same time again and again.
+        election_timeout_min: patience,
+        election_timeout_max: patience + 1,
         // Entries carry many commands: snapshots and trims go by bytes, not by their count.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: 1_000_000,

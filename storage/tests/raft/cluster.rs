@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
 /// Fast enough for tests, slow enough for a machine with other work.
 pub(crate) const TIMINGS: Timings = Timings {
     heartbeat: Duration::from_millis(80),
-    election_min: Duration::from_millis(300),
+    election_min: Duration::from_millis(350),
     election_max: Duration::from_millis(600),
 };
 
