@@ -13,6 +13,7 @@ use anyhow::ensure;
 use crate::{
     case::Case,
     pace::Pace,
+    program,
     report::{Report, say},
 };
 
@@ -24,7 +25,7 @@ const NGINX: &str = "nginx";
 
 /// Runs the workload `durable`.
 pub(crate) fn run(pace: &Pace, report: &mut Report) -> anyhow::Result<()> {
-    let program = subjects::build_hermod()?;
+    let program = program::build()?;
     let load = Load::new(report.fresh_dir()?, pace.pick(2, 10))?;
     let mut case = Case::new("durable", "requests/s", NGINX);
     let with_redis = subjects::redis_is_installed();

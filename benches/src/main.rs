@@ -12,6 +12,7 @@ mod ingest;
 mod metadata;
 mod pace;
 mod postgres;
+mod program;
 mod raw;
 mod records;
 mod report;

@@ -88,8 +88,9 @@ impl Cluster {
 pub(super) struct Member(Arc<Raft>);
 
 impl Client for Member {
-    async fn put(&mut self, key: &str, document: Vec<u8>) -> anyhow::Result<()> {
-        let put = Transaction::new().put(Key::new(Kind::Setting, key), Expect::Any, document);
+    async fn put(&mut self, key: &str, number: u64) -> anyhow::Result<()> {
+        let (key, document) = (Key::new(Kind::Setting, key), document(number));
+        let put = Transaction::new().put(key, Expect::Any, document);
         let answers = self.0.submit(vec![Operation::Commit(put)]).await?;
         ensure!(
             matches!(answers[..], [Answer::Committed { .. }]),

@@ -1,6 +1,6 @@
 //! Three servers of etcd, asked by gRPC.
 
-use std::process::Command;
+use std::{process::Command, time::Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tempfile::TempDir;
 use tokio::{net::TcpStream, task::JoinSet};
 
-use super::{CLIENTS, Client, NODES};
+use super::{CLIENTS, Client, NODES, document};
 use crate::server::{Server, free_port};
 
 /// Running servers. Dropped in order.
@@ -93,15 +93,53 @@ impl Connection {
 }
 
 impl Client for Connection {
-    async fn put(&mut self, key: &str, document: Vec<u8>) -> anyhow::Result<()> {
+    async fn put(&mut self, key: &str, number: u64) -> anyhow::Result<()> {
         // etcdserverpb.PutRequest: key = 1, value = 2.
-        let mut message = Vec::with_capacity(key.len() + document.len() + 8);
+        let mut message = Vec::new();
         field(&mut message, 1, key.as_bytes());
-        field(&mut message, 2, &document);
+        field(&mut message, 2, &document(number));
+        self.call("Put", &message).await?;
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Asks for the first documents under a prefix again and again; returns how long each answer took, in milliseconds.
+    pub(super) async fn list(
+        &mut self,
+        prefix: &str,
+        limit: u8,
+        times: usize,
+    ) -> anyhow::Result<Vec<f64>> {
+        // etcdserverpb.RangeRequest: key = 1, range_end = 2, limit = 3.
+        let mut message = Vec::new();
+        field(&mut message, 1, prefix.as_bytes());
+        let mut end = prefix.as_bytes().to_vec();
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        field(&mut message, 2, &end);
+        message.extend([3 << 3, limit & 0x7f | 0x80, limit >> 7]);
+        let mut took = Vec::new();
+        for _ in 0..times {
+            let begun = Instant::now();
+            let answer = self.call("Range", &message).await?;
+            took.push(begun.elapsed().as_secs_f64() * 1e3);
+            let least = usize::from(limit) * super::DOCUMENT_BYTES;
+            ensure!(
+                answer.len() > least,
+                "etcd lists only {} bytes",
+                answer.len()
+            );
+        }
+        Ok(took)
+    }
+
+    async fn call(&mut self, method: &str, message: &[u8]) -> anyhow::Result<Bytes> {
         let mut body = vec![0];
         body.extend(u32::try_from(message.len())?.to_be_bytes());
         body.extend(message);
-        let request = Request::post("http://127.0.0.1/etcdserverpb.KV/Put")
+        let request = Request::post(format!("http://127.0.0.1/etcdserverpb.KV/{method}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(Full::new(Bytes::from(body)))?;
@@ -115,7 +153,7 @@ impl Client for Connection {
             status.as_ref().is_some_and(|status| status == "0"),
             "etcd answers {status:?}"
         );
-        Ok(())
+        Ok(body.to_bytes())
     }
 }
 
