@@ -41,5 +41,5 @@ pub use node::{Engines, LeaseState, LogState, Node, StoreState, Workers};
 pub use platform::Platform;
 pub use push::forward::{Forward, Forwarded, ForwardedAnswer, answer_forwarded};
 pub use rest::{Api, ApiError, ApiOptions, openapi};
-pub use secret::{pointers as secret_pointers, unsealed};
+pub use secret::pointers as secret_pointers;
 pub use server::{BindError, Options, Server};

@@ -18,7 +18,7 @@ pub use dead_letter::{
 };
 pub use status::{SinkState, WorkflowState, WorkflowStatus};
 
-use hermod_storage::EntryDraft;
+use hermod_storage::{EntryDraft, Key};
 
 use crate::LogRing;
 
@@ -184,11 +184,12 @@ pub trait Platform: Send + Sync + 'static {
         entry: EntryDraft,
     ) -> Result<(), Error>;
 
-    /// Seals a value with the store's key. The result is an object with the one member `$sealed`.
-    fn seal(&self, plain: &Value) -> Result<Value, Error>;
+    /// Seals a value of an object with the store's key. The result is an object with the one member `$sealed`, which opens
+    /// for that object only.
+    fn seal(&self, owner: &Key, plain: &Value) -> Result<Value, Error>;
 
-    /// Opens a sealed value.
-    fn unseal(&self, sealed: &Value) -> Result<Value, Error>;
+    /// Opens a sealed value of an object.
+    fn unseal(&self, owner: &Key, sealed: &Value) -> Result<Value, Error>;
 
     /// Returns the latest lines of this node's log.
     fn logs(&self) -> LogRing;

@@ -4,6 +4,7 @@
 //! object, sent back, and an absent value both mean "as it was". References (`${env:NAME}`, `${file:PATH}`) are no
 //! secrets and are kept and shown as they are.
 
+use hermod_storage::Key;
 use serde_json::{Map, Value, json};
 
 use crate::platform::{Direction, Error, Platform, ProblemAt};
@@ -128,6 +129,7 @@ impl From<Error> for TakeError {
 pub(crate) fn take(
     platform: &dyn Platform,
     direction: Direction,
+    owner: &Key,
     document: &mut Map<String, Value>,
     before: Option<&Map<String, Value>>,
 ) -> Result<(), TakeError> {
@@ -171,7 +173,7 @@ pub(crate) fn take(
                 None => problem(pointer, "the secret has to be given; there is none to keep"),
             }
         } else if only_member(value, SEALED).is_none() && !value.is_null() && !is_reference(value) {
-            *value = platform.seal(value)?;
+            *value = platform.seal(owner, value)?;
         }
     }
     if problems.is_empty() && holds_shown(&config) {
@@ -287,18 +289,22 @@ pub(crate) fn mask_sealed(value: &mut Value) {
     }
 }
 
-/// Opens whatever is sealed in a value, for a probe or a run on this node.
-pub fn unsealed(platform: &dyn Platform, value: &Value) -> Result<Value, Error> {
+/// Opens whatever is sealed in a value of an object, for a probe or a run on this node.
+pub(crate) fn unsealed(
+    platform: &dyn Platform,
+    owner: &Key,
+    value: &Value,
+) -> Result<Value, Error> {
     Ok(match value {
-        Value::Object(members) if members.contains_key(SEALED) => platform.unseal(value)?,
+        Value::Object(members) if members.contains_key(SEALED) => platform.unseal(owner, value)?,
         Value::Object(members) => {
             let open = |(name, value): (&String, &Value)| {
-                Ok::<_, Error>((name.clone(), unsealed(platform, value)?))
+                Ok::<_, Error>((name.clone(), unsealed(platform, owner, value)?))
             };
             Value::Object(members.iter().map(open).collect::<Result<_, _>>()?)
         }
         Value::Array(items) => {
-            let open = |item| unsealed(platform, item);
+            let open = |item| unsealed(platform, owner, item);
             Value::Array(items.iter().map(open).collect::<Result<_, _>>()?)
         }
         other => other.clone(),

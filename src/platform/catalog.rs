@@ -8,9 +8,6 @@ use hermod_engine::{Catalog, Checked};
 use hermod_sdk::{Problem, PushProtocol, SourceOpener, Spec};
 use serde_json::{Map, Value, json};
 
-/// What secrets are bound to when they are sealed. They move with their configuration, into versions and exports.
-pub(super) const SEAL_CONTEXT: &str = "configuration";
-
 /// Stands for a secret that is not opened where a document is only checked.
 const PLACEHOLDER: &str = "placeholder-of-a-secret";
 

@@ -6,10 +6,11 @@ use std::{
 };
 
 use hermod_engine::{Engine, Tasks};
-use hermod_storage::{Lease, Owner, Read, Store, StoreKey, registry::Registry};
+use hermod_storage::{Key, Kind, Lease, Owner, Read, Store, StoreKey, registry::Registry};
 use hermod_wal::Log;
+use serde_json::Value;
 
-use super::{catalog, leases::Leases, metadata::Metadata};
+use super::{leases::Leases, metadata::Metadata};
 
 /// A node over a metadata store.
 pub(super) struct Core {
@@ -92,17 +93,27 @@ impl Core {
         hex(self.owner.node)
     }
 
-    /// Opens the secrets of a document.
-    pub(super) fn unsealed(
-        &self,
-        mut document: serde_json::Value,
-    ) -> Result<serde_json::Value, String> {
+    /// Opens the secrets of a source's or sink's document.
+    pub(super) fn unsealed(&self, owner: &Key, mut document: Value) -> Result<Value, String> {
         let Some(key) = self.key.get() else {
             return Err("this node has not got the store's key yet".to_owned());
         };
-        key.unseal_all(&mut document, catalog::SEAL_CONTEXT)
-            .map_err(|error| format!("a secret {error}"))?;
+        key.unseal_all(&mut document, &owner.to_string())
+            .map_err(|error| format!("a secret of {owner} {error}"))?;
         Ok(document)
+    }
+
+    /// Opens the secrets of a bundle.
+    pub(super) fn unsealed_bundle(&self, mut bundle: Value) -> Result<Value, String> {
+        for (side, kind) in [("sources", Kind::Source), ("sinks", Kind::Sink)] {
+            let parts = bundle.get_mut(side).and_then(Value::as_array_mut);
+            for part in parts.into_iter().flatten() {
+                let id = part.get("id").and_then(Value::as_str).unwrap_or_default();
+                let owner = Key::new(kind, id);
+                *part = self.unsealed(&owner, part.take())?;
+            }
+        }
+        Ok(bundle)
     }
 }
 

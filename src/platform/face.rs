@@ -18,12 +18,12 @@ use hermod_api::{
 };
 use hermod_sdk::SourceOpener;
 use hermod_storage::{
-    EntryDraft, Expect, Kind, Raft, Read, StoreError, StoreErrorKind, Transaction, registry,
+    EntryDraft, Expect, Key, Kind, Raft, Read, StoreError, StoreErrorKind, Transaction, registry,
 };
 use serde_json::{Value, json};
 
 use super::{
-    catalog::{self, Probed, SEAL_CONTEXT},
+    catalog::{self, Probed},
     core::{Core, hex},
     members,
     peers::{self, Peer},
@@ -404,18 +404,18 @@ impl Platform for Face {
         done.map(drop).map_err(|error| failed(&error))
     }
 
-    fn seal(&self, plain: &Value) -> Result<Value, Error> {
+    fn seal(&self, owner: &Key, plain: &Value) -> Result<Value, Error> {
         let key = self.core.key.get().ok_or_else(no_key)?;
         let text = key
-            .seal(SEAL_CONTEXT, plain.to_string().as_bytes())
+            .seal(&owner.to_string(), plain.to_string().as_bytes())
             .map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
         Ok(json!({"$sealed": text}))
     }
 
-    fn unseal(&self, sealed: &Value) -> Result<Value, Error> {
+    fn unseal(&self, owner: &Key, sealed: &Value) -> Result<Value, Error> {
         let key = self.core.key.get().ok_or_else(no_key)?;
         let mut value = sealed.clone();
-        key.unseal_all(&mut value, SEAL_CONTEXT)
+        key.unseal_all(&mut value, &owner.to_string())
             .map_err(|error| Error::new(ErrorKind::Conflict, format!("a secret {error}")))?;
         Ok(value)
     }

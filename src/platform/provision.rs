@@ -12,10 +12,7 @@ use hermod_storage::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    catalog::{self, SEAL_CONTEXT},
-    core::Core,
-};
+use super::{catalog, core::Core};
 use crate::failure::Failure;
 
 /// The setting that remembers which workflows came from the directory.
@@ -147,7 +144,7 @@ async fn own_name(
     let Some(present) = registry.latest(kind, id).await.map_err(said)? else {
         return Ok(None);
     };
-    let open = core.unsealed(Value::Object(present.document))?;
+    let open = core.unsealed(&key, Value::Object(present.document))?;
     let others = registry.users_of(&key).await.map_err(said)?;
     let taken = others.iter().any(|other| other != workflow);
     Ok((taken && !named.names(&key) && open != Value::Object(document.clone())).then_some(own))
@@ -194,15 +191,17 @@ async fn part(
     let found = core.registry().latest(kind, &id).await;
     let present = found.map_err(|error| error.to_string())?;
     if let Some(present) = &present {
-        let open = core.unsealed(Value::Object(present.document.clone()))?;
+        let key = Key::new(kind, id.as_str());
+        let open = core.unsealed(&key, Value::Object(present.document.clone()))?;
         if open == Value::Object(document.clone()) {
             return Ok(None);
         }
     }
     let expect = present.map_or(Expect::Absent, |present| Expect::Version(present.version));
+    let key = Key::new(kind, id);
     Ok(Some(Part {
-        key: Key::new(kind, id),
-        document: sealed(core, direction, document)?,
+        document: sealed(core, direction, &key, document)?,
+        key,
         expect,
         audit: Audit::of_node("connection.provision"),
     }))
@@ -212,6 +211,7 @@ async fn part(
 fn sealed(
     core: &Core,
     direction: Direction,
+    owner: &Key,
     mut document: Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
     let key = core
@@ -236,7 +236,7 @@ fn sealed(
         })
         .collect();
     let mut config = config.clone();
-    key.seal_at(&mut config, pointers, SEAL_CONTEXT)
+    key.seal_at(&mut config, pointers, &owner.to_string())
         .map_err(|error| format!("a secret {error}"))?;
     document.insert("config".to_owned(), config);
     Ok(document)

@@ -70,7 +70,8 @@ pub(crate) fn taken(
         document.remove(name);
     }
     document.insert("id".to_owned(), id.into());
-    secret::take(&*shared.platform, direction, &mut document, before)?;
+    let owner = Key::new(kind_of(direction), id);
+    secret::take(&*shared.platform, direction, &owner, &mut document, before)?;
     // What is removed by `null` is not there.
     if let Some(Value::Object(config)) = document.get_mut("config") {
         config.retain(|_, value| !value.is_null());
@@ -258,10 +259,11 @@ pub(crate) async fn test(
         .and_then(Value::as_str)
         .unwrap_or("test")
         .to_owned();
-    let before = shared.registry.find(kind_of(side), &id).await?;
+    let owner = Key::new(kind_of(side), id.as_str());
+    let before = shared.registry.find(owner.kind, &id).await?;
     let before = before.as_ref().map(|entity| &entity.document);
     let document = taken(&shared, side, &id, document, before)?;
-    let open = secret::unsealed(&*shared.platform, &Value::Object(document))?;
+    let open = secret::unsealed(&*shared.platform, &owner, &Value::Object(document))?;
     Ok(Reply::json(&shared.platform.test(side, open).await))
 }
 
@@ -272,6 +274,7 @@ pub(crate) async fn test_saved(
     side: Direction,
 ) -> Result<Reply, Problem> {
     let entity = shared.registry.get(kind_of(side), call.id()).await?;
-    let open = secret::unsealed(&*shared.platform, &Value::Object(entity.document))?;
+    let owner = Key::new(kind_of(side), call.id());
+    let open = secret::unsealed(&*shared.platform, &owner, &Value::Object(entity.document))?;
     Ok(Reply::json(&shared.platform.test(side, open).await))
 }

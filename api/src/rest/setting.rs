@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hermod_storage::{Expect, Kind, registry::Entity};
+use hermod_storage::{Expect, Key, Kind, registry::Entity};
 use serde_json::Value;
 
 use super::{
@@ -64,6 +64,7 @@ pub(crate) async fn read(shared: Arc<Shared>, call: Call) -> Result<Reply, Probl
 /// Seals what a name says to be a secret; what is only shown is as it was.
 fn sealed(
     shared: &Shared,
+    owner: &Key,
     name: &str,
     value: Value,
     old: Option<&Value>,
@@ -84,7 +85,7 @@ fn sealed(
             let seal = |(inner, value): (String, Value)| {
                 let old = old.and_then(|old| old.get(&inner));
                 let below = if is_secret(name) { name } else { &inner };
-                let value = sealed(shared, below, value, old)?;
+                let value = sealed(shared, owner, below, value, old)?;
                 Ok((inner, value))
             };
             let members = members
@@ -94,13 +95,13 @@ fn sealed(
             Ok(Value::Object(members))
         }
         Value::Array(items) => {
-            let seal = |item| sealed(shared, name, item, None);
+            let seal = |item| sealed(shared, owner, name, item, None);
             Ok(Value::Array(
                 items.into_iter().map(seal).collect::<Result<_, _>>()?,
             ))
         }
         Value::Null => Ok(Value::Null),
-        plain if is_secret(name) => Ok(shared.platform.seal(&plain)?),
+        plain if is_secret(name) => Ok(shared.platform.seal(owner, &plain)?),
         plain => Ok(plain),
     }
 }
@@ -113,7 +114,8 @@ pub(crate) async fn save(shared: Arc<Shared>, call: Call) -> Result<Reply, Probl
     }
     let old = one(&shared, name).await?;
     let kept = old.as_ref().and_then(|entity| entity.document.get("value"));
-    let value = sealed(&shared, name, given.value, kept)?;
+    let owner = Key::new(Kind::Setting, name);
+    let value = sealed(&shared, &owner, name, given.value, kept)?;
     let mut shown = value.clone();
     mask_sealed(&mut shown);
     let audit = call.audit("setting.update").with("after", shown);

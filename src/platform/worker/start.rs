@@ -54,7 +54,7 @@ impl Start {
     async fn start(&self, id: &str, wanted: &Wanted, taken: &Taken) -> Result<Tenant, String> {
         let core = &self.core;
         let bundle = core.registry().bundle_of(wanted.document()).await;
-        let bundle = core.unsealed(bundle.map_err(|error| error.to_string())?)?;
+        let bundle = core.unsealed_bundle(bundle.map_err(|error| error.to_string())?)?;
         let checked = catalog::check(&bundle).map_err(|problems| said(&problems))?;
         let plan = checked.plan;
         let epoch = taken.grant.epoch;

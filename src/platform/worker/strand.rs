@@ -134,7 +134,7 @@ impl Strand {
             return Err("its workflow is stopped".to_owned());
         }
         let bundle = core.registry().bundle_of(&entity.document).await;
-        let bundle = core.unsealed(bundle.map_err(|error| error.to_string())?)?;
+        let bundle = core.unsealed_bundle(bundle.map_err(|error| error.to_string())?)?;
         let checked =
             catalog::check(&bundle).map_err(|_| "its workflow is not valid".to_owned())?;
         let lease = drain_lease(&backlog.stream);

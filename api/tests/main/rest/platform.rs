@@ -15,7 +15,7 @@ use hermod_api::{
     },
 };
 use hermod_storage::{
-    EntryDraft,
+    EntryDraft, Key,
     registry::{Audit, Registry},
 };
 use serde_json::{Value, json};
@@ -276,16 +276,18 @@ impl Platform for Fake {
         Ok(())
     }
 
-    fn seal(&self, plain: &Value) -> Result<Value, Error> {
+    fn seal(&self, owner: &Key, plain: &Value) -> Result<Value, Error> {
         if self.sealing_fails.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "there is no store key"));
         }
         let text: String = plain.to_string().chars().rev().collect();
-        Ok(json!({"$sealed": text}))
+        Ok(json!({"$sealed": format!("{owner} {text}")}))
     }
 
-    fn unseal(&self, sealed: &Value) -> Result<Value, Error> {
-        let text: String = sealed["$sealed"].as_str().unwrap().chars().rev().collect();
+    fn unseal(&self, owner: &Key, sealed: &Value) -> Result<Value, Error> {
+        let (of, text) = sealed["$sealed"].as_str().unwrap().split_once(' ').unwrap();
+        assert_eq!(of, owner.to_string());
+        let text: String = text.chars().rev().collect();
         Ok(serde_json::from_str(&text).unwrap())
     }
 
