@@ -28,7 +28,7 @@ const STANDARD_INPUT: &str = "-";
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// Line of each value by its JSON pointer; the first line is 1.
-type Lines = BTreeMap<String, usize>;
+pub(crate) type Lines = BTreeMap<String, usize>;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,10 +82,10 @@ impl From<&Finding> for Detail {
 
 /// A text that is not JSON or not YAML, or that says the same thing twice.
 #[derive(Debug, PartialEq, Eq)]
-struct Malformed {
-    line: Option<usize>,
+pub(crate) struct Malformed {
+    pub(crate) line: Option<usize>,
     pointer: String,
-    message: String,
+    pub(crate) message: String,
 }
 
 impl Malformed {
@@ -244,6 +244,11 @@ fn line_of(lines: &Lines, pointer: &str) -> Option<usize> {
         }
         pointer = &pointer[..pointer.rfind('/')?];
     }
+}
+
+/// Parses YAML that is no bundle.
+pub(crate) fn parse_yaml(text: &str) -> Result<(Value, Lines), Malformed> {
+    yaml::parse(text)
 }
 
 /// Reads a file; `-` is standard input, as YAML, which JSON is too.

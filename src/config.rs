@@ -1,8 +1,9 @@
-//! Configuration: flag > environment > `hermod.toml` > default.
+//! Configuration: flag > environment > `hermod.toml` > `db_config.yaml` > default.
 //!
 //! [`key::KEYS`] is the only list of keys. Flags, names of environment variables, keys of the file,
 //! defaults, help and `hermod config` are read from it.
 
+pub(crate) mod database;
 mod file;
 pub(crate) mod key;
 mod parse;
@@ -120,7 +121,21 @@ impl Settings {
         let mut faults = Faults::default();
         let variable = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
         let named = sources.file.map(Path::to_owned).or(variable);
-        let from_file = file::read(named.as_deref(), &mut faults);
+        let mut from_file = file::read(named.as_deref(), &mut faults);
+        let of = |name: &str, from_file: &_| {
+            let key = KEYS.iter().find(|key| key.name == name)?;
+            let setting = setting(key, sources, from_file);
+            (setting.origin != Origin::Default || name == "data_dir").then_some(setting.text)
+        };
+        if let Some(data_dir) = of("data_dir", &from_file) {
+            let kind = of("db_type", &from_file);
+            database::add(
+                Path::new(data_dir.trim()),
+                kind,
+                &mut from_file,
+                &mut faults,
+            );
+        }
         let settings = KEYS
             .iter()
             .map(|key| setting(key, sources, &from_file))

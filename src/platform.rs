@@ -283,7 +283,7 @@ impl Parts {
     /// Waits until the node belongs to its group and has the key of the store.
     async fn ready(&self, config: &Config) -> Result<(), Failure> {
         let metadata = &self.core.metadata;
-        metadata.ready(self.directory.path()).await?;
+        metadata.ready(config, self.directory.path()).await?;
         let stop = self.tasks.cancelled().clone();
         let key = metadata.key(config, &self.directory, &stop).await?;
         // Set once, here.

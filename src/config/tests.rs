@@ -147,3 +147,54 @@ fn variables_that_nobody_reads_are_named() {
     );
     assert_eq!(settings.unwrap().unknown_variables, ["HERMOD_PROT"]);
 }
+
+/// Gathers with a data directory whose `db_config.yaml` says something.
+fn with_database(text: &str, flags: &[(&'static str, &str)]) -> Result<Settings, Faults> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(database::FILE), text).unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    gather(&[&[("data_dir", data_dir)], flags].concat(), &[], None)
+}
+
+#[test]
+fn the_store_that_a_data_directory_has_worked_with_is_remembered() {
+    let written = database::text("sqlite", "odd: \"name\".db");
+    let found = with_database(&written, &[]).unwrap();
+    assert_eq!(found.text("db_type").text, "sqlite");
+    assert_eq!(found.text("db_conn").text, "odd: \"name\".db");
+    assert!(
+        matches!(&found.text("db_conn").origin, Origin::File(place) if place.ends_with("db_config.yaml:2"))
+    );
+    let found = with_database(&written, &[("db_conn", "other.db")]).unwrap();
+    assert_eq!(found.text("db_conn").text, "other.db");
+    // Its connection is none of another type.
+    let found = with_database(&written, &[("db_type", "raft")]).unwrap();
+    assert_eq!(found.text("db_conn").text, "");
+    assert_eq!(
+        with_database(&database::text("raft", ""), &[])
+            .unwrap()
+            .text("db_type")
+            .text,
+        "raft"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_remembered_store_is_said_with_its_line() {
+    for (text, wrong) in [
+        (
+            "type: sqlite\ncon: x",
+            "db_config.yaml:2: unknown member `con`",
+        ),
+        (
+            "type: sqlite\nconn: 5",
+            "db_config.yaml:2: `conn` must be text",
+        ),
+        ("- sqlite", "db_config.yaml:1: must be a mapping"),
+        ("type: [", "db_config.yaml:"),
+    ] {
+        let faults = with_database(text, &[]).unwrap_err();
+        assert!(faults.found[0].text.contains(wrong), "{text}: {faults:?}");
+    }
+    assert!(with_database("type: sqlite\nlog_type: \"\"", &[]).is_ok());
+}

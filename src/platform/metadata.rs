@@ -17,7 +17,7 @@ use hermod_storage::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config,
+    config::{Config, database},
     data_dir::{DataDir, write_line},
     failure::Failure,
 };
@@ -130,12 +130,12 @@ impl Metadata {
     }
 
     /// Waits until the node belongs to its group; then checks that the data directory belongs to this store.
-    pub(super) async fn ready(&self, directory: &Path) -> Result<(), Failure> {
+    pub(super) async fn ready(&self, config: &Config, directory: &Path) -> Result<(), Failure> {
         if let Some(raft) = &self.raft {
             raft.ready().await.map_err(unusable)?;
         }
         let is_new = self.sqlite.as_ref().is_some_and(|sqlite| sqlite.is_new());
-        belongs(directory, &self.id(), is_new)
+        belongs(config, directory, &self.id(), is_new)
     }
 
     /// Returns which store it is.
@@ -177,18 +177,22 @@ impl Metadata {
 }
 
 async fn open_sqlite(config: &Config) -> Result<Sqlite, Failure> {
-    let conn = if config.db_conn.is_empty() {
-        "hermod.db"
-    } else {
-        &config.db_conn
-    };
-    let mut options = SqliteOptions::parse(conn).map_err(wrong)?;
+    let mut options = SqliteOptions::parse(conn(config)).map_err(wrong)?;
     options.busy_timeout = config.sqlite_busy_timeout;
     Sqlite::open(options).await.map_err(unusable)
 }
 
+/// Returns where the database is; nothing for a store that needs none.
+fn conn(config: &Config) -> &str {
+    match config.db_type.as_str() {
+        "sqlite" if config.db_conn.is_empty() => "hermod.db",
+        "sqlite" => &config.db_conn,
+        _ => "",
+    }
+}
+
 /// Refuses a store that is not the one that the data directory has worked with: its leases and epochs mean nothing here.
-fn belongs(directory: &Path, id: &str, is_new: bool) -> Result<(), Failure> {
+fn belongs(config: &Config, directory: &Path, id: &str, is_new: bool) -> Result<(), Failure> {
     let path = directory.join(STORE_FILE);
     let failed = |error: std::io::Error| {
         Failure::new(
@@ -214,6 +218,8 @@ fn belongs(directory: &Path, id: &str, is_new: bool) -> Result<(), Failure> {
             ))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let remembered = database::text(&config.db_type, conn(config));
+            write_line(directory, database::FILE, &remembered).map_err(failed)?;
             write_line(directory, STORE_FILE, id).map_err(failed)
         }
         Err(error) => Err(failed(error)),
