@@ -28,4 +28,6 @@ mod platform;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod stopping;

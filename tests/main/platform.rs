@@ -13,13 +13,13 @@ use crate::{
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A node with an administrator, and a token of his.
-struct Platform {
-    node: Node,
+pub(crate) struct Platform {
+    pub(crate) node: Node,
     token: String,
 }
 
 impl Platform {
-    fn start(directory: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(directory: &Path, more: &[&str]) -> Self {
         let node = Self::node(directory, more);
         fs::write(directory.join("password"), PASSWORD).unwrap();
         let made = run(directory, &["setup", "--password-file", "password"]);
@@ -33,12 +33,12 @@ impl Platform {
         Node::start(directory, &arguments)
     }
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
         call(self.node.address, &self.token, method, path, body)
     }
 
     /// Makes a workflow of a bundle and lets it run.
-    fn run(&self, bundle: &Value) {
+    pub(crate) fn run(&self, bundle: &Value) {
         let made = self.call("POST", "/api/workflows/import", bundle);
         assert_eq!(made.status, 201, "{}", text(&made.body));
         let id = bundle["workflow"]["id"].as_str().unwrap();
@@ -213,7 +213,7 @@ fn i10_secrets_are_sealed_in_the_store_and_shown_nowhere() {
     }
 }
 
-fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -297,4 +297,17 @@ fn documents_of_the_directory_become_versions_and_what_is_gone_is_stopped() {
     });
     node.stop();
     assert_eq!(lines(&directory.path().join("out.ndjson")), ["one", "two"]);
+}
+
+#[test]
+fn a_node_remembers_which_store_it_has_worked_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Platform::start(directory.path(), &["--db-type=sqlite", "--db-conn=meta.db"]);
+    first.run(&webhook_to_file());
+    first.node.stop();
+    let node = Platform::node(directory.path(), &[]);
+    wait_for("it has its workflow", || {
+        (post(node.address, "in", b"again") == 200).then_some(())
+    });
+    node.stop();
 }
