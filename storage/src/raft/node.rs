@@ -33,6 +33,9 @@ use crate::{
     channel::{CallError, Topic},
 };
 
+/// Why nothing is waited for.
+pub(crate) const CUT_OFF: &str = "this node is cut off from the others";
+
 /// Everything that a member is made of.
 pub(crate) struct Node {
     pub(crate) options: RaftOptions,
@@ -201,6 +204,27 @@ impl Node {
                 Some("the leader has lost its quorum".into())
             }
             _ => None,
+        }
+    }
+
+    /// Returns whether the others are out of reach, for so long that what waits for them is answered elsewhere by now: a
+    /// leader without its quorum, or another member that hears nobody, longer than an election takes.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let (metrics, longest) = (self.metrics(), self.options.timings.election_max);
+        if matches!(self.leader(), Leader::Here) {
+            let age = self.quorum_age(&metrics);
+            return age > longest * 2 && age < Duration::MAX;
+        }
+        let members = metrics.membership_config.membership();
+        let others = members.nodes().filter(|(id, _)| **id != self.id);
+        let ages = others.filter_map(|(id, _)| self.heard.age(*id));
+        ages.min().is_some_and(|age| age > longest * 3)
+    }
+
+    /// Waits until this node [is cut off](Self::is_cut_off).
+    pub(crate) async fn cut_off(&self) {
+        while !self.is_cut_off() {
+            tokio::time::sleep(self.options.timings.heartbeat).await;
         }
     }
 

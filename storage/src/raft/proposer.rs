@@ -14,7 +14,7 @@ use super::{
     calls::Submitted,
     clock::Reading,
     group::{Command, Outcome, Proposal},
-    node::{Leader, Node},
+    node::{CUT_OFF, Leader, Node},
     serials,
 };
 use crate::{Answer, Operation, StoreError, StoreErrorKind, channel::Topic, memory};
@@ -247,8 +247,9 @@ async fn fly(node: &Node, mut jobs: Vec<Job>) {
             return;
         }
         let cancelled = node.cancel.is_cancelled();
-        let cancelled = cancelled.then(|| "the store was dropped".into());
-        if let Some(reason) = node.stopped().or(cancelled) {
+        let ended = cancelled.then(|| "the store was dropped".into());
+        let ended = ended.or_else(|| node.is_cut_off().then(|| CUT_OFF.into()));
+        if let Some(reason) = node.stopped().or(ended) {
             tracing::debug!(%reason, "writes are given up");
             jobs.into_iter().for_each(Job::give_up);
             return;
@@ -335,7 +336,15 @@ async fn propose(node: &Node, jobs: Vec<Job>) -> Vec<Job> {
     for job in &mut jobs {
         job.sent = true;
     }
-    let written = timeout_at(deadline(&jobs), node.raft.client_write(proposal)).await;
+    let written = timeout_at(deadline(&jobs), node.raft.client_write(proposal));
+    let written = tokio::select! {
+        written = written => written,
+        // Another may lead by now, and have it or not: whoever waits here can ask there.
+        () = node.cut_off() => {
+            jobs.into_iter().for_each(Job::give_up);
+            return again;
+        }
+    };
     match written {
         Ok(Ok(done)) => answer_all(jobs, done.log_id.index + 1, done.data),
         Ok(Err(CoreError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
@@ -408,7 +417,11 @@ async fn pass_on(node: &Node, mut jobs: Vec<Job>, leader: u64, address: &str) ->
     // A leader that is gone is not waited for: there may be another already.
     let patience = left.min(node.options.timings.election_max * 2);
     let answer = node.ask(leader, address, Topic::Submit, &commands, patience);
-    match answer.await {
+    let answer = tokio::select! {
+        answer = answer => answer,
+        () = node.cut_off() => Ok(Submitted::Unknown),
+    };
+    match answer {
         Ok(Submitted::Done { next, outcomes }) => {
             // What this node wrote it reads from then on.
             if node.wait_applied(next, deadline(&jobs)).await {

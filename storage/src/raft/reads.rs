@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     calls::ReadIndex,
     group::{Proposal, next_index},
-    node::{Leader, Node},
+    node::{CUT_OFF, Leader, Node},
 };
 use crate::{StoreError, StoreErrorKind, channel::Topic};
 
@@ -107,23 +107,16 @@ async fn confirm(node: &Node) -> ReadIndex {
 /// Waits until this node has applied everything that was answered, to anybody, before the call.
 pub(crate) async fn catch_up(node: &Node) -> Result<(), StoreError> {
     let deadline = Instant::now() + node.options.read_timeout;
-    let mut reason = String::from("no leader is known");
+    let mut reason;
     loop {
         if let Some(reason) = node.stopped() {
             return Err(StoreError::new(StoreErrorKind::Stopped, reason));
         }
-        let answer = match node.leader() {
-            Leader::Here => node.barrier.read_index(deadline).await,
-            Leader::There { id, address } => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let patience = left.min(node.options.timings.election_max * 2);
-                let asked = node.ask(id, &address, Topic::ReadIndex, &(), patience);
-                asked.await.unwrap_or_else(|error| {
-                    reason = error.to_string();
-                    ReadIndex::NotLeader
-                })
+        let answer = tokio::select! {
+            answer = ask(node, deadline) => answer,
+            () = node.cut_off() => {
+                return Err(StoreError::unavailable(CUT_OFF, RETRY_AFTER));
             }
-            Leader::Nobody => ReadIndex::NotLeader,
         };
         match answer {
             ReadIndex::Next(next) => {
@@ -133,12 +126,28 @@ pub(crate) async fn catch_up(node: &Node) -> Result<(), StoreError> {
                 reason = "this node lags behind".into();
             }
             ReadIndex::NoQuorum(why) => reason = why,
-            ReadIndex::NotLeader => {}
+            ReadIndex::NotLeader => reason = "no leader is known".into(),
         }
         if Instant::now() + PAUSE >= deadline {
             return Err(StoreError::unavailable(reason, RETRY_AFTER));
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Asks whoever leads for the read index.
+async fn ask(node: &Node, deadline: Instant) -> ReadIndex {
+    match node.leader() {
+        Leader::Here => node.barrier.read_index(deadline).await,
+        Leader::There { id, address } => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let patience = left.min(node.options.timings.election_max * 2);
+            let asked = node.ask(id, &address, Topic::ReadIndex, &(), patience);
+            asked
+                .await
+                .unwrap_or_else(|error| ReadIndex::NoQuorum(error.to_string()))
+        }
+        Leader::Nobody => ReadIndex::NotLeader,
     }
 }
 
