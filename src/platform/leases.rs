@@ -31,6 +31,8 @@ pub(super) struct Leases {
 
 struct Held {
     epoch: u64,
+    /// The first epoch of this node's unbroken tenure.
+    since: u64,
     /// When the last request that was granted was made, by [`boot_time`].
     asked: Duration,
     lost: CancellationToken,
@@ -129,6 +131,7 @@ impl Leases {
         let lost = CancellationToken::new();
         let held = Held {
             epoch: grant.epoch,
+            since: grant.since,
             asked,
             lost: lost.clone(),
         };
@@ -163,6 +166,13 @@ impl Leases {
                 "the store has not taken a lease back in time; it runs out"
             ),
         }
+    }
+
+    /// Returns whether a lease is held, and was without a break under an epoch (I5).
+    pub(super) fn covers(&self, name: &str, epoch: u64) -> bool {
+        let held = self.lock();
+        held.get(name)
+            .is_some_and(|held| (held.since..=held.epoch).contains(&epoch))
     }
 
     /// Returns how many are held, and whether all were renewed in time.
@@ -293,4 +303,34 @@ fn boot_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or(0);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use hermod_storage::Memory;
+
+    use super::*;
+
+    fn leases(store: &Arc<Memory>, node: u64) -> Leases {
+        let owner = Owner { node, start: 1 };
+        let ttl = Duration::from_secs(10);
+        Leases::new(store.clone(), owner, ttl, "worker", &Registry::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn i5_a_tenure_covers_no_epoch_from_before_another_node_had_the_lease() {
+        let store = Arc::new(Memory::new());
+        let (ours, theirs) = (leases(&store, 1), leases(&store, 2));
+        let first = ours.take("l").await.unwrap().unwrap().grant.epoch;
+        let again = ours.take("l").await.unwrap().unwrap().grant.epoch;
+        assert!(ours.covers("l", first) && ours.covers("l", again));
+        assert!(!ours.covers("l", again + 1) && !theirs.covers("l", again));
+        ours.release("l").await;
+        assert!(!ours.covers("l", again));
+        let other = theirs.take("l").await.unwrap().unwrap().grant.epoch;
+        theirs.release("l").await;
+        let last = ours.take("l").await.unwrap().unwrap().grant.epoch;
+        assert!(ours.covers("l", last));
+        assert!(!ours.covers("l", again) && !ours.covers("l", other));
+    }
 }
