@@ -276,7 +276,8 @@ impl Parts {
         if let Some(router) = &self.core.metadata.router {
             router.route(&[Topic::Question], answerer.clone());
             let view = Arc::downgrade(&self.view);
-            router.route(&[Topic::Push], Arc::new(push::Answerer { view }));
+            let leases = self.core.leases.clone();
+            router.route(&[Topic::Push], Arc::new(push::Answerer { view, leases }));
         }
     }
 

@@ -37,7 +37,7 @@ pub use clock::{rfc3339, rfc3339_ms};
 pub use code::Code;
 pub use intake::Intake;
 pub use log_ring::{LogLevel, LogLine, LogRing};
-pub use node::{Engines, LeaseState, LogState, Node, StoreState, Workers};
+pub use node::{Engines, LeaseState, LogState, Node, StoreState, Whereabouts, Workers};
 pub use platform::Platform;
 pub use push::forward::{Forward, Forwarded, ForwardedAnswer, answer_forwarded};
 pub use rest::{Api, ApiError, ApiOptions, openapi};

@@ -63,6 +63,17 @@ pub struct LeaseState {
     pub required: bool,
 }
 
+/// Where a source is that this node does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// No running workflow has it; the sender gets 404.
+    Nowhere,
+    /// Another node may have it.
+    Elsewhere,
+    /// It cannot be known now; the sender gets 503 and comes again.
+    Unknown,
+}
+
 /// A node as its HTTP server sees it.
 pub trait Node: Send + Sync + 'static {
     /// What takes pushed messages.
@@ -71,11 +82,13 @@ pub trait Node: Send + Sync + 'static {
     /// Returns what takes the messages of the source at `path`, if it is on this node.
     fn intake(&self, protocol: PushProtocol, path: &str) -> Option<Self::Intake>;
 
-    /// Returns whether another node may have the source. If not, the sender gets 404 before its body is read, and
-    /// [`forward`](Self::forward) is not called. It is asked without waiting, so a node in doubt says yes.
-    fn may_forward(&self, _protocol: PushProtocol, _path: &str) -> bool {
-        true
-    }
+    /// Returns whether another node may have the source. It is asked before the body is read, and where it is not
+    /// [`Elsewhere`](Whereabouts::Elsewhere), [`forward`](Self::forward) is not called.
+    fn whereabouts(
+        &self,
+        protocol: PushProtocol,
+        path: &str,
+    ) -> impl Future<Output = Whereabouts> + Send;
 
     /// Hands a request to the node that has its source, and returns what became of it within `deadline_ms`.
     ///

@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use hermod_api::{Engines, Forward, Forwarded, LeaseState, LogState, StoreState, Workers};
+use hermod_api::{
+    Engines, Forward, Forwarded, LeaseState, LogState, StoreState, Whereabouts, Workers,
+};
 use hermod_engine::{Engine, Ingress, State, Workflow};
 use hermod_sdk::PushProtocol;
 use hermod_wal::Log;
@@ -89,9 +91,11 @@ impl hermod_api::Node for View {
             .cloned()
     }
 
-    fn may_forward(&self, protocol: PushProtocol, path: &str) -> bool {
-        let platform = self.platform.as_ref();
-        platform.is_some_and(|platform| platform.knows(protocol, path))
+    async fn whereabouts(&self, protocol: PushProtocol, path: &str) -> Whereabouts {
+        match &self.platform {
+            Some(platform) => platform.whereabouts(protocol, path).await,
+            None => Whereabouts::Nowhere,
+        }
     }
 
     async fn forward(&self, request: Forwarded) -> Forward {

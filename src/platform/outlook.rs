@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hermod_api::{Forward, Forwarded, LeaseState, StoreState, Workers};
+use hermod_api::{Forward, Forwarded, LeaseState, StoreState, Whereabouts, Workers};
 use hermod_sdk::PushProtocol;
 use hermod_storage::Role;
 
@@ -19,9 +19,8 @@ pub(crate) struct Outlook {
 }
 
 impl Outlook {
-    /// Whether a workflow has the endpoint, as far as this node knows.
-    pub(crate) fn knows(&self, protocol: PushProtocol, path: &str) -> bool {
-        self.forwarder.knows(protocol, path)
+    pub(crate) async fn whereabouts(&self, protocol: PushProtocol, path: &str) -> Whereabouts {
+        self.forwarder.whereabouts(protocol, path).await
     }
 
     pub(crate) async fn forward(&self, request: Forwarded) -> Forward {

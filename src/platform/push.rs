@@ -9,16 +9,23 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hermod_api::{Forward, Forwarded, answer_forwarded};
+use hermod_api::{Forward, Forwarded, Whereabouts, answer_forwarded};
 use hermod_sdk::PushProtocol;
 use hermod_storage::{
-    Event, Kind, Revision,
+    Event, Key, Kind, Read, Revision,
     channel::{Call, CallError, Handler, Topic},
     registry::{self, Entity, References},
 };
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{catalog, core::Core, peers};
+use super::{
+    catalog,
+    core::{Core, lease_of},
+    leases::Leases,
+    peers,
+};
 use crate::node::View;
 
 /// Before what has changed is read: several changes come together.
@@ -26,6 +33,12 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// Between two looks where nothing says that something has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two times of asking where everything is known for a path that is not.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// How long that may take.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// When to come back while nobody owns the workflow.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -38,6 +51,8 @@ pub(crate) struct Paths {
     known: RwLock<HashMap<Endpoint, BTreeSet<String>>>,
     /// By source: to find its endpoint its configuration is checked, so that is done once per revision.
     endpoints: Mutex<HashMap<String, (Revision, Option<Endpoint>)>>,
+    /// When reading it anew has begun that was asked for.
+    caught_up: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Paths {
@@ -99,6 +114,25 @@ impl Paths {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads it as it is at the time of the call or later. Whoever asks meanwhile waits for the next turn.
+    async fn catch_up(&self, core: &Core) -> Result<(), registry::Error> {
+        let asked = Instant::now();
+        let mut begun = self.caught_up.lock().await;
+        if begun.is_some_and(|begun| begun >= asked) {
+            return Ok(());
+        }
+        // I9: paths that nobody has keep the leader no busier than this.
+        if let Some(begun) = *begun {
+            sleep_until(begun + CATCH_UP_EVERY).await;
+        }
+        let now = Instant::now();
+        let any = Key::new(Kind::Setting, "");
+        core.store().get(&any, Read::Latest).await?;
+        self.read(core).await?;
+        *begun = Some(now);
+        Ok(())
+    }
+
     /// Keeps in step with the store until `stop`.
     pub(super) async fn follow(self: Arc<Self>, core: Arc<Core>, stop: CancellationToken) {
         let mut watch = core.store().watch();
@@ -126,6 +160,16 @@ impl Paths {
     }
 }
 
+/// A request on its way to another node.
+#[derive(Serialize, Deserialize)]
+struct Addressed {
+    workflow: String,
+    /// The tenure that it is meant for (I5). A request that the network has held for long must not be taken in a later one:
+    /// its sender has tried again meanwhile.
+    epoch: u64,
+    request: Forwarded,
+}
+
 /// Hands requests to other nodes.
 pub(crate) struct Forwarder {
     core: Arc<Core>,
@@ -137,9 +181,18 @@ impl Forwarder {
         Self { core, paths }
     }
 
-    /// Whether a workflow has the endpoint, as far as this node knows.
-    pub(crate) fn knows(&self, protocol: PushProtocol, path: &str) -> bool {
-        self.paths.workflow(protocol, path).is_some()
+    /// Says whether a workflow has the endpoint. A node that knows of none asks again where everything is known: somebody
+    /// may just have made it elsewhere, or this node has just started.
+    pub(crate) async fn whereabouts(&self, protocol: PushProtocol, path: &str) -> Whereabouts {
+        let known = || self.paths.workflow(protocol, path).is_some();
+        if known() {
+            return Whereabouts::Elsewhere;
+        }
+        match timeout(CATCH_UP_WITHIN, self.paths.catch_up(&self.core)).await {
+            Ok(Ok(())) if known() => Whereabouts::Elsewhere,
+            Ok(Ok(())) => Whereabouts::Nowhere,
+            Ok(Err(_)) | Err(_) => Whereabouts::Unknown,
+        }
     }
 
     pub(crate) async fn forward(&self, request: Forwarded) -> Forward {
@@ -161,7 +214,12 @@ impl Forwarder {
             return unknown;
         };
         let timeout = Duration::from_millis(request.deadline_ms);
-        let Ok(body) = postcard::to_allocvec(&request) else {
+        let addressed = Addressed {
+            workflow,
+            epoch: lease.epoch,
+            request,
+        };
+        let Ok(body) = postcard::to_allocvec(&addressed) else {
             return Forward::OwnerUnreachable;
         };
         let call = peers::call(&self.core, &peer, Topic::Push, body.into());
@@ -176,9 +234,8 @@ impl Forwarder {
                 Ok(answer) => Forward::Answer(answer),
                 Err(_) => Forward::OutcomeUnknown,
             },
-            Err(CallError::Unreachable { .. } | CallError::Refused { .. }) => {
-                Forward::OwnerUnreachable
-            }
+            Err(CallError::Refused { .. }) => unknown,
+            Err(CallError::Unreachable { .. }) => Forward::OwnerUnreachable,
             Err(CallError::Unknown { .. }) => Forward::OutcomeUnknown,
         }
     }
@@ -188,13 +245,18 @@ impl Forwarder {
 pub(super) struct Answerer {
     // The view holds the forwarder, which must not hold it in turn.
     pub(super) view: Weak<View>,
+    pub(super) leases: Arc<Leases>,
 }
 
 #[async_trait]
 impl Handler for Answerer {
     async fn handle(&self, call: Call, timeout: Duration) -> Result<Bytes, String> {
-        let mut request: Forwarded = postcard::from_bytes(&call.body)
+        let addressed: Addressed = postcard::from_bytes(&call.body)
             .map_err(|error| format!("the request is not readable: {error}"))?;
+        let (lease, mut request) = (lease_of(&addressed.workflow), addressed.request);
+        if !self.leases.covers(&lease, addressed.epoch) {
+            return Err("the workflow has moved; nothing of this request was kept".to_owned());
+        }
         request.deadline_ms = request.deadline_ms.min(timeout.as_millis() as u64);
         let view = self.view.upgrade().ok_or("the node is stopping")?;
         let answer = answer_forwarded(&*view, request).await;

@@ -20,7 +20,7 @@ pub use self::{
 };
 pub(crate) use self::{request::carried, room::Room};
 use super::{answer, body};
-use crate::{Code, Node, connection::Shared, problem::Problem};
+use crate::{Code, Node, Whereabouts, connection::Shared, problem::Problem};
 
 /// Largest body that is handed on. A source may take less; its node says so.
 pub(crate) const BODY_BYTES_MAX: usize = 16 << 20;
@@ -42,9 +42,9 @@ pub(super) async fn elsewhere<N: Node>(
     head: &Parts,
     body: Incoming,
 ) -> Result<Response<Body>, Problem> {
-    if !shared.node.may_forward(protocol, path) {
-        return Err(body::unread(&body, answer::nobody(protocol)));
-    }
+    ask(&*shared.node, protocol, path)
+        .await
+        .map_err(|problem| body::unread(&body, problem))?;
     if head.method != Method::POST {
         return Err(body::unread(&body, answer::wrong_method(protocol)));
     }
@@ -70,6 +70,27 @@ pub(super) async fn elsewhere<N: Node>(
     answer.into_response().ok_or_else(not_understood)
 }
 
+/// Asks whether another node may have a source.
+pub(super) async fn ask<N: Node>(
+    node: &N,
+    protocol: PushProtocol,
+    path: &str,
+) -> Result<(), Problem> {
+    match node.whereabouts(protocol, path).await {
+        Whereabouts::Elsewhere => Ok(()),
+        Whereabouts::Nowhere => Err(answer::nobody(protocol)),
+        // A sender that is told 404 does not come again.
+        Whereabouts::Unknown => Err(not_known_yet(MOVE_WAIT)),
+    }
+}
+
+fn not_known_yet(retry_after: Duration) -> Problem {
+    let detail =
+        "it is not known yet which node has the workflow; nothing of this request was kept";
+    Problem::new(Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, detail)
+        .retry_after(Some(retry_after))
+}
+
 /// Hands a request on and waits for the answer.
 pub(super) async fn send<N: Node>(
     node: &N,
@@ -81,11 +102,7 @@ pub(super) async fn send<N: Node>(
     match tokio::time::timeout(limit, node.forward(request)).await {
         Ok(Forward::Answer(answer)) => Ok(answer),
         Ok(Forward::Nobody) => Err(answer::nobody(protocol)),
-        Ok(Forward::OwnerUnknown { retry_after }) => {
-            let detail =
-                "it is not known yet which node has the workflow; nothing of this request was kept";
-            Err(Problem::new(Code::Unavailable, unavailable, detail).retry_after(Some(retry_after)))
-        }
+        Ok(Forward::OwnerUnknown { retry_after }) => Err(not_known_yet(retry_after)),
         Ok(Forward::OwnerUnreachable) => {
             let detail = "the node that has the workflow cannot be reached; nothing of this request was kept";
             Err(Problem::new(Code::NodeUnavailable, unavailable, detail)

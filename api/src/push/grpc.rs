@@ -188,9 +188,7 @@ impl<N: Node> Service<N> {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<PublishResponse, Problem> {
-        if !self.shared.node.may_forward(PushProtocol::Grpc, path) {
-            return Err(super::answer::nobody(PushProtocol::Grpc));
-        }
+        forward::ask(&*self.shared.node, PushProtocol::Grpc, path).await?;
         let _held = self.shared.room.hold(body.len())?;
         let patience = timed::patience(headers).ok().flatten();
         let timeout = patience.map_or(forward::TIMEOUT, |patience| patience.min(forward::TIMEOUT));

@@ -214,6 +214,17 @@ async fn each_way_to_find_no_owner_has_its_answer() {
 }
 
 #[tokio::test]
+async fn a_node_that_knows_nothing_yet_sends_nobody_away_for_good() {
+    let server = run(gateway(Elsewhere::Unknown)).await;
+    let answer = request(server.address, "POST", WEBHOOK, "hi").await;
+    assert_eq!((answer.status, &*answer.code()), (503, "HMD-0111"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let answer = request(server.address, "POST", GRAPHQL, "hi").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(call(&server).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test]
 async fn i1_an_answer_that_cannot_be_understood_is_no_success() {
     for (status, body) in [(200, ""), (204, "{}"), (503, "no json"), (7, "{}")] {
         let answer = ForwardedAnswer {

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use hermod_api::{
-    BindError, Engines, Forward, Forwarded, Intake, LogState, Node, Options, Server,
+    BindError, Engines, Forward, Forwarded, Intake, LogState, Node, Options, Server, Whereabouts,
     answer_forwarded,
 };
 use hermod_engine::SubmitError;
@@ -144,6 +144,8 @@ impl Intake for Double {
 pub(crate) enum Elsewhere {
     /// It is alone.
     Nowhere,
+    /// It does not know whether others have them.
+    Unknown,
     /// Another node has all of them.
     Peer(Arc<Stand>),
     /// It always comes to this.
@@ -169,14 +171,20 @@ impl Node for Stand {
         self.sources.get(&(protocol, path.to_owned())).cloned()
     }
 
-    fn may_forward(&self, _protocol: PushProtocol, _path: &str) -> bool {
-        !matches!(self.elsewhere, Elsewhere::Nowhere)
+    async fn whereabouts(&self, _: PushProtocol, _: &str) -> Whereabouts {
+        match self.elsewhere {
+            Elsewhere::Nowhere => Whereabouts::Nowhere,
+            Elsewhere::Unknown => Whereabouts::Unknown,
+            _ => Whereabouts::Elsewhere,
+        }
     }
 
     async fn forward(&self, request: Forwarded) -> Forward {
         self.forwarded.lock().unwrap().push(request.clone());
         match &self.elsewhere {
-            Elsewhere::Nowhere => panic!("a node that is alone hands nothing on"),
+            Elsewhere::Nowhere | Elsewhere::Unknown => {
+                panic!("where nobody is known nothing is handed on")
+            }
             Elsewhere::Peer(peer) => Forward::Answer(answer_forwarded(&**peer, request).await),
             Elsewhere::Always(forward) => forward.clone(),
             Elsewhere::Never => std::future::pending().await,
