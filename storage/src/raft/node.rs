@@ -221,6 +221,16 @@ impl Node {
         ages.min().is_some_and(|age| age > longest * 3)
     }
 
+    /// Waits until another than this one leads, or nobody: whoever waits for its answer does better to ask anew.
+    pub(crate) async fn deposed(&self, leader: u64) {
+        let mut metrics = self.raft.metrics();
+        // Its end is the core's, which others notice.
+        let gone = metrics.wait_for(|metrics| metrics.current_leader != Some(leader));
+        if gone.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits until this node [is cut off](Self::is_cut_off).
     pub(crate) async fn cut_off(&self) {
         while !self.is_cut_off() {

@@ -419,6 +419,7 @@ async fn pass_on(node: &Node, mut jobs: Vec<Job>, leader: u64, address: &str) ->
     let answer = node.ask(leader, address, Topic::Submit, &commands, patience);
     let answer = tokio::select! {
         answer = answer => answer,
+        () = node.deposed(leader) => Ok(Submitted::Unknown),
         () = node.cut_off() => Ok(Submitted::Unknown),
     };
     match answer {

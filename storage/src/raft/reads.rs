@@ -143,9 +143,10 @@ async fn ask(node: &Node, deadline: Instant) -> ReadIndex {
             let left = deadline.saturating_duration_since(Instant::now());
             let patience = left.min(node.options.timings.election_max * 2);
             let asked = node.ask(id, &address, Topic::ReadIndex, &(), patience);
-            asked
-                .await
-                .unwrap_or_else(|error| ReadIndex::NoQuorum(error.to_string()))
+            tokio::select! {
+                answer = asked => answer.unwrap_or_else(|error| ReadIndex::NoQuorum(error.to_string())),
+                () = node.deposed(id) => ReadIndex::NotLeader,
+            }
         }
         Leader::Nobody => ReadIndex::NotLeader,
     }
