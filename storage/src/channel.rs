@@ -46,6 +46,8 @@ pub enum Topic {
     Membership = 7,
     /// The store key, for a member that has none.
     StoreKey = 8,
+    /// Nothing: whether a member answers.
+    Ping = 9,
     /// A request of a client, for the node that owns its workflow.
     Push = 32,
     /// A question about a node's own data.
@@ -63,6 +65,7 @@ impl Topic {
         Self::ReadIndex,
         Self::Membership,
         Self::StoreKey,
+        Self::Ping,
         Self::Push,
         Self::Question,
     ];
@@ -76,6 +79,7 @@ impl Topic {
         Self::Submit,
         Self::ReadIndex,
         Self::Membership,
+        Self::Ping,
     ];
 
     /// Returns the topic of a number that a message names.
@@ -95,7 +99,8 @@ impl Topic {
             | Self::Submit
             | Self::ReadIndex
             | Self::Membership
-            | Self::StoreKey => false,
+            | Self::StoreKey
+            | Self::Ping => false,
             Self::RaftSnapshot | Self::Push | Self::Question => true,
         }
     }

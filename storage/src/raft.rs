@@ -102,6 +102,7 @@ impl Raft {
             cluster: Arc::clone(&cluster),
             from: facts.node,
             heard: heard.clone(),
+            silence: options.timings.election_min,
         };
         let config = Arc::new(config(&options, facts.node)?);
         let raft = openraft::Raft::new(facts.node, config, network, log.clone(), machine.clone());
@@ -142,18 +143,22 @@ impl Raft {
         member.run("form", forming::form);
         member.run("proposer", move |node| proposer::run(node, jobs));
         member.run("barrier", move |node| reads::run(node, askers));
-        // The metrics say nothing before the core's first round.
-        let members = member.node.raft.with_raft_state(|state| {
-            let members = state.membership_state.effective();
-            members.membership().nodes().count()
-        });
-        let members = members.await.map_err(|fatal| RaftError::Core {
-            reason: fatal.to_string(),
-        })?;
+        let members = member.count().await?;
         if alone && members <= 1 {
             member.ready().await?;
         }
         Ok(member)
+    }
+
+    /// Counts the members that the log knows of. The metrics say nothing before the core's first round.
+    async fn count(&self) -> Result<usize, RaftError> {
+        let members = self.node.raft.with_raft_state(|state| {
+            let members = state.membership_state.effective();
+            members.membership().nodes().count()
+        });
+        members.await.map_err(|fatal| RaftError::Core {
+            reason: fatal.to_string(),
+        })
     }
 
     /// Waits until the node belongs to its group and knows a leader.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::channel::{Call, CallError, Channel, Topic};
 
+pub(crate) type Pinged = Result<(), RaftError<u64>>;
 pub(crate) type Appended = Result<AppendEntriesResponse<u64>, RaftError<u64>>;
 pub(crate) type Voted = Result<VoteResponse<u64>, RaftError<u64>>;
 pub(crate) type Installed =

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Raft,
-    calls::{Hello, Wish},
+    calls::{Hello, Pinged, Wish},
     codec,
     group::{Command, Group},
     identity, membership, network,
@@ -85,6 +85,10 @@ async fn answer(node: &Arc<Node>, call: Call, timeout: Duration) -> Result<Bytes
         Topic::Membership => {
             let wish: Wish = read(&call)?;
             write(&membership::grant(node, wish, deadline).await)
+        }
+        Topic::Ping => {
+            read::<()>(&call)?;
+            write(&Pinged::Ok(()))
         }
         Topic::StoreKey | Topic::Push | Topic::Question => {
             Err(format!("the store does not answer `{:?}`", call.topic))

@@ -64,6 +64,8 @@ pub(crate) struct Network {
     pub(crate) from: u64,
     /// Members that have answered as followers do.
     pub(crate) heard: Heard,
+    /// A member that was not heard for so long is asked whether it answers before it is told who leads.
+    pub(crate) silence: Duration,
 }
 
 impl RaftNetworkFactory<Group> for Network {
@@ -122,6 +124,11 @@ impl RaftNetwork<Group> for Connection {
         rpc: AppendEntriesRequest<Group>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, RPCError<u64, Peer, RaftError<u64>>> {
+        let age = self.network.heard.age(self.target);
+        if age.is_some_and(|age| age > self.network.silence) {
+            // A leader that is heard and hears nobody would keep the others from electing another one.
+            let () = self.call(Topic::Ping, &(), option.hard_ttl()).await?;
+        }
         let answer = self.call(Topic::RaftAppend, &rpc, option.hard_ttl());
         let answer: AppendEntriesResponse<u64> = answer.await?;
         if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {

@@ -120,6 +120,11 @@ impl Cluster {
         self.network.isolate(address);
     }
 
+    pub(crate) fn deafen(&self, at: usize) {
+        let address = self.options[at].address.as_ref().unwrap();
+        self.network.deafen(address);
+    }
+
     pub(crate) async fn close(self) {
         // The leader last: each hand-over takes its time.
         for node in &self.nodes {

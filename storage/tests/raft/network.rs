@@ -55,6 +55,15 @@ impl Network {
         }
     }
 
+    /// Lets a node hear nothing of the others, which hear it.
+    pub(crate) fn deafen(&self, address: &str) {
+        let nodes = self.nodes.lock().unwrap();
+        let mut cut = self.cut.lock().unwrap();
+        for other in nodes.keys().filter(|other| *other != address) {
+            cut.insert((other.clone(), address.into()));
+        }
+    }
+
     pub(crate) fn heal(&self) {
         self.cut.lock().unwrap().clear();
         self.lost.lock().unwrap().clear();

@@ -96,6 +96,27 @@ async fn an_isolated_leader_refuses_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_leader_that_hears_nobody_keeps_nobody_from_electing_another() {
+    let cluster = Cluster::start().await;
+    let old = cluster.leader().await;
+    let others: Vec<_> = (0..3).filter(|at| *at != old).collect();
+    write(&cluster.nodes[old], "before").await;
+    cluster.deafen(old);
+    let new = cluster.leader_among(&others).await;
+    assert_ne!(new, old);
+    write(&cluster.nodes[others[0]], "after").await;
+    write(&cluster.nodes[others[1]], "after-2").await;
+    cluster.network.heal();
+    until("the old leader follows", || {
+        cluster.nodes[old].health().writable
+    })
+    .await;
+    write(&cluster.nodes[old], "healed").await;
+    cluster.converged().await;
+    cluster.close().await;
+}
+
+#[tokio::test]
 async fn a_command_whose_answer_was_lost_is_applied_once() {
     let cluster = Cluster::start().await;
     let leader = cluster.leader().await;

@@ -104,7 +104,7 @@ async fn i9_an_answer_that_is_too_large_leaves_it_unknown_what_was_done() {
 async fn an_unknown_topic_is_refused() {
     let node = Node::start().await;
     let rude = Rude::new(&node);
-    for topic in [0, 9, 34, 65_537] {
+    for topic in [0, 10, 34, 65_537] {
         let unknown = CallRequest { topic, ..request() };
         let reason = refusal(&rude, unknown).await;
         assert_eq!(reason, format!("topic {topic} is not known here"));
