@@ -1,0 +1,92 @@
+import { grouped } from "../format/numbers";
+
+/** Words of the page of the cluster. */
+export const cluster = {
+  title: "Cluster",
+  silent: (age: string) => `The node does not answer. What is shown is ${age} old; asking again.`,
+  survives: (n: number, voters: number) =>
+    n === 0
+      ? `Survives no further loss: if one of the ${grouped(voters)} voters is lost, nothing can be changed until it is back.`
+      : `Survives ${grouped(n)} more ${n === 1 ? "loss" : "losses"} of ${grouped(voters)} voters.`,
+  single: "One voter: while it is away, nothing can be changed.",
+  noQuorum: "The store has no quorum of its own here: how many losses it survives is the database's affair.",
+  readOnly: "No change is taken now",
+  readOnlyHint:
+    "Too few voters are heard. What is shown may be old; workflows keep running while their leases hold.",
+  writable: "Changes are taken.",
+  leader: (name: string | null | undefined) => (name == null ? "No leader is known." : `Leader: ${name}.`),
+  term: (term: number) => `Term ${grouped(term)}.`,
+  askedOf: (node: string) => `As ${node} knows it.`,
+  nodes: "Nodes",
+  name: "Node",
+  here: "this node",
+  role: "Role",
+  voter: "votes",
+  noVoter: "no vote",
+  heard: "Last heard",
+  address: "Address",
+  version: "Version",
+  actions: "Actions",
+  noNodes: "No nodes are known",
+  lead: "Make leader",
+  leadTitle: (name: string) => `Make ${name} the leader?`,
+  leadEffect: (from: string | null | undefined) =>
+    `${from == null ? "The leader" : from} hands over. For a moment no change is taken; workflows keep running.`,
+  leadDone: (name: string) => `${name} was asked to lead`,
+  remove: "Remove",
+  removeTitle: (name: string) => `Remove ${name} from the cluster?`,
+  removeEffect: (role: string, voter: boolean) =>
+    `It is a ${role}${voter ? " with a vote" : " without a vote"}. It takes part no more, and what is on its disk stays there.`,
+  removeHolds: (streams: number, messages: string) =>
+    `Its disk holds ${messages} messages in ${grouped(streams)} ${streams === 1 ? "stream" : "streams"}, as last reported.`,
+  removeSurvives: (n: number) =>
+    `Before this the cluster survives ${grouped(n)} more ${n === 1 ? "loss" : "losses"}.`,
+  removeDone: (name: string) => `${name} was removed`,
+  workers: "Workers",
+  worker: "Worker",
+  state: "State",
+  alive: "alive",
+  gone: "not heard of",
+  draining: "draining",
+  seen: "Last seen",
+  held: "Workflows",
+  noWorkers: "No workers",
+  noWorkersHint: "A node that runs workflows registers itself.",
+  drain: "Drain",
+  resume: "Resume",
+  drainDone: (name: string) => `${name} gives its workflows away`,
+  resumeDone: (name: string) => `${name} takes workflows again`,
+  leases: "Leases",
+  workflow: "Workflow",
+  owner: "Node",
+  noOwner: "no node",
+  epoch: "Epoch",
+  until: "Until",
+  noLeases: "No workflows, so no leases",
+  page: (page: number, of: number) => `Page ${grouped(page)} of ${grouped(of)}`,
+  before: "Previous",
+  after: "Next",
+  backlogs: "Waiting on disks",
+  backlogsHint:
+    "A stranded stream is on the disk of a node that is away or has been overtaken: nothing of it is lost as long as the disk is there and the node comes back.",
+  noBacklogs: "Nothing waits on a disk",
+  noBacklogsHint: "No node has reported a stream.",
+  stream: "Stream",
+  messages: "Messages",
+  reported: "Reported",
+  inUse: "in use",
+  stranded: "stranded",
+  barred: "declared lost",
+  strandedSum: (streams: number, messages: string) =>
+    `${grouped(streams)} stranded ${streams === 1 ? "stream" : "streams"}, ${messages} messages as last reported.`,
+  lose: "Declare lost",
+  loseTitle: (workflow: string) => `Declare a stream of ${workflow} lost?`,
+  loseEffect: (messages: string, node: string) =>
+    `${messages} messages on the disk of ${node} will never be delivered, even if it comes back. This cannot be undone.`,
+  loseUnknown: (node: string) =>
+    `What waits on the disk of ${node} will never be delivered, even if it comes back; how much it is nobody knows. This cannot be undone.`,
+  loseDone: (workflow: string) => `A stream of ${workflow} was declared lost`,
+  reason: "Reason",
+  reasonHint: "It stands in the journal.",
+  reasonMissing: "Say why.",
+};
