@@ -20,12 +20,14 @@ help: ## Shows this list
 PROFILE ?= release
 run: ## Builds all and starts a node with the ready-made workflow of examples/workflows
 	@scripts/servers build
+	@scripts/ui
 	$(CARGO) build --profile $(PROFILE) --bin hermod
 	@exec $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hermod \
 		--mode=standalone --workflows examples/workflows --data-dir $(DATA) --port $(PORT)
 
 cluster: ## Starts three local nodes, a balancer and a PostgreSQL, and says what to send and what to kill
 	@scripts/servers cluster
+	@scripts/ui
 	$(CARGO) build --profile $(PROFILE) --bin hermod
 	@PORT=$(PORT) exec scripts/cluster $(or $(CARGO_TARGET_DIR),target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hermod
 
@@ -87,8 +89,10 @@ fuzz-api: ## Asks a node everything that schemathesis thinks of, FUZZ_SECONDS (6
 	$(CARGO) build --bin hermod
 	@SECONDS_EACH=$(FUZZ_SECONDS) scripts/fuzz-api $(or $(CARGO_TARGET_DIR),target)/debug/hermod
 
-ui: ## Says that there is no web UI yet
-	@echo "The web UI comes in a later version; this version is used through its command line and HTTP. See docs/roadmap.md."
+# Without Node there is none: the binary then serves a page that says so.
+ui: ## Lints, tests and builds the web interface, which the next build takes in; needs Node 20
+	cd ui && npm ci --no-audit --no-fund
+	cd ui && npm run api -- --check && npm run lint && npm test && npm run build
 
 docs: ## Builds the book into docs/book
 	@scripts/tool mdbook mdbook 0.5.4

@@ -69,6 +69,9 @@ struct Cli {
     /// Configuration file [default: hermod.toml in the working directory, if it exists]
     #[arg(long = "config", value_name = "FILE", global = true)]
     config_file: Option<PathBuf>,
+    /// Build the web interface anew and serve it from the checkout; for whoever works on it
+    #[arg(long)]
+    build_ui: bool,
     #[command(subcommand)]
     command: Option<Action>,
 }
@@ -153,7 +156,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     match cli.command {
         None => {
             let (config, logs) = configure_node(matches, file.as_deref())?;
-            in_log(&config, node::run(&config, &logs))
+            in_log(&config, node::run(&config, &logs, cli.build_ui))
         }
         Some(Action::Run(arguments)) => {
             let (config, _) = configure_node(matches, file.as_deref())?;

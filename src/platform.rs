@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, platform::Database};
+use hermod_api::{Api, ApiOptions, Code, LogRing, Server, SetupOffer, Ui, platform::Database};
 use hermod_engine::{Engine, EngineOptions, Metrics, Tasks};
 use hermod_storage::{Kind, channel::Topic};
 use hermod_wal::Log;
@@ -53,8 +53,14 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(7);
 /// How long workflows of the directory may take to start before the node says that it is ready.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the API shows beside the store.
+pub(crate) struct Front {
+    pub(crate) ui: Ui,
+    pub(crate) logs: LogRing,
+}
+
 /// Runs a node until a signal comes.
-pub(crate) fn serve(config: &Config, logs: LogRing) -> Result<Exit, Failure> {
+pub(crate) fn serve(config: &Config, front: Front) -> Result<Exit, Failure> {
     let Some(mode) = Mode::parse(&config.mode) else {
         let message = format!(
             "mode `{}` does not exist; there are `api`, `standalone` and `worker`",
@@ -67,7 +73,7 @@ pub(crate) fn serve(config: &Config, logs: LogRing) -> Result<Exit, Failure> {
     } else {
         Vec::new()
     };
-    node::block_on(run(config, mode, documents, logs))
+    node::block_on(run(config, mode, documents, front))
 }
 
 /// Reads and checks the documents of the directory before anything is opened.
@@ -106,7 +112,7 @@ async fn run(
     config: &Config,
     mode: Mode,
     documents: Vec<(PathBuf, bundle::Valid)>,
-    logs: LogRing,
+    front: Front,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(Code::Configuration, error))?;
     let directory = DataDir::create(&config.data_dir)?;
@@ -163,7 +169,7 @@ async fn run(
             config,
             (paths, division, &worker_metrics),
             documents,
-            logs,
+            front,
             &mut signals,
         )
         .await;
@@ -192,7 +198,7 @@ impl Parts {
         config: &Config,
         (paths, division, worker_metrics): (Arc<Paths>, Division, &WorkerMetrics),
         documents: Vec<(PathBuf, bundle::Valid)>,
-        logs: LogRing,
+        front: Front,
         signals: &mut Signals,
     ) -> Result<(), Failure> {
         let core = &self.core;
@@ -210,7 +216,7 @@ impl Parts {
             worker: worker.as_ref().map(Worker::handle),
         });
         self.answer_others(&answerer);
-        let address = self.listen(config, answerer.clone(), logs).await?;
+        let address = self.listen(config, answerer.clone(), front).await?;
         let stop = self.tasks.cancelled().clone();
         self.tasks
             .spawn("push paths", paths.follow(core.clone(), stop));
@@ -296,7 +302,7 @@ impl Parts {
         &self,
         config: &Config,
         answerer: Arc<question::Answerer>,
-        logs: LogRing,
+        front: Front,
     ) -> Result<SocketAddr, Failure> {
         let core = &self.core;
         let face = face::Face {
@@ -306,7 +312,7 @@ impl Parts {
                 kind: config.db_type.clone(),
                 conn: masked(&config.db_conn),
             },
-            logs,
+            logs: front.logs,
         };
         let api = if core.mode.has_api() {
             let options = ApiOptions {
@@ -314,6 +320,7 @@ impl Parts {
                 hsts: config.hsts_enable,
                 worker_registration_token: config.worker_reg_token.clone(),
                 stop: self.tasks.cancelled().clone(),
+                ui: front.ui,
                 ..ApiOptions::default()
             };
             let api = Api::new(options, core.registry().clone(), Arc::new(face));

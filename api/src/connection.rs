@@ -33,6 +33,7 @@ use crate::{
     Api, Node, Options,
     push::{self, forward::Room},
     rest::{self, Busy, Peer, cors},
+    router,
 };
 
 /// How long the rest of an unread request is thrown away, so that the sender gets to read the answer
@@ -177,12 +178,27 @@ fn dispatch<N: Node>(
     let https = cors::is_https(request.headers());
     Box::pin(async move {
         let _in_hand = in_hand;
-        let mut response = router.call(request).await?;
+        let mut response = match page(&shared, &request).await {
+            Some(response) => response,
+            None => router.call(request).await?,
+        };
         if let Some(api) = &shared.api {
             api.protect(https, &mut response);
         }
         Ok(response)
     })
+}
+
+/// Answers what is meant for the web interface, where there is an API for it.
+async fn page<N>(shared: &Shared<N>, request: &Request<Incoming>) -> Option<Response<Body>> {
+    let api = shared.api.as_ref()?;
+    let path = request.uri().path();
+    if router::PROBES.contains(&path) {
+        return None;
+    }
+    api.ui()
+        .answer(request.method(), path, request.headers())
+        .await
 }
 
 fn is_api(path: &str) -> bool {

@@ -29,6 +29,7 @@ mod rest;
 mod router;
 mod secret;
 mod server;
+mod ui;
 
 pub use access::{
     FirstError, PasswordError, SetupOffer, hash_password, make_first_administrator, offer_setup,
@@ -43,3 +44,4 @@ pub use push::forward::{Forward, Forwarded, ForwardedAnswer, answer_forwarded};
 pub use rest::{Api, ApiError, ApiOptions, openapi};
 pub use secret::pointers as secret_pointers;
 pub use server::{BindError, Options, Server};
+pub use ui::Ui;

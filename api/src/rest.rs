@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Platform,
+    Platform, Ui,
     access::{Attempts, PasswordError, Passwords},
 };
 use cors::Origins;
@@ -87,6 +87,8 @@ pub struct ApiOptions {
     pub body_bytes_max: usize,
     /// Ends streams of events, so that a stop waits for nobody.
     pub stop: CancellationToken,
+    /// The web interface.
+    pub ui: Ui,
 }
 
 impl Default for ApiOptions {
@@ -98,6 +100,7 @@ impl Default for ApiOptions {
             content_security_policy: CONTENT_SECURITY_POLICY.to_owned(),
             body_bytes_max: 4 << 20,
             stop: CancellationToken::new(),
+            ui: Ui::default(),
         }
     }
 }
@@ -129,6 +132,11 @@ impl Api {
     /// Adds to another answer of the same server what protects pages.
     pub(crate) fn protect(&self, https: bool, response: &mut Response<Body>) {
         cors::protect(&self.options, https, response);
+    }
+
+    /// Returns the web interface.
+    pub(crate) fn ui(&self) -> &Ui {
+        &self.options.ui
     }
 }
 

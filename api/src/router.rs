@@ -21,6 +21,9 @@ const WORKER_TTL_S: u64 = 60;
 /// Upper bounds of the probes' latency, in seconds.
 const LATENCY_BOUNDS: [f64; 6] = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
 
+/// Paths that are answered whether there is an API or not.
+pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// Metrics of the probes, registered beside the engine's.
 #[derive(Clone)]
 struct Probes {
@@ -49,9 +52,9 @@ impl<N> Clone for Shared<N> {
 pub(crate) fn router<N: Node>(node: Arc<N>) -> prometheus::Result<Router> {
     let probes = Probes::register(node.registry())?;
     Ok(Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz::<N>))
-        .route("/metrics", get(metrics::<N>))
+        .route(PROBES[0], get(livez))
+        .route(PROBES[1], get(readyz::<N>))
+        .route(PROBES[2], get(metrics::<N>))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
         .with_state(Shared { node, probes }))

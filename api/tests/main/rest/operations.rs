@@ -314,3 +314,18 @@ async fn a_stop_ends_streams_of_events() {
     // The stop waits a minute for those who do not end by themselves; here nobody is waited for.
     desk.server.ended.await.unwrap();
 }
+
+/// The web interface's types are made from this file: `UPDATE=1` writes it.
+#[test]
+fn the_document_that_the_interface_is_built_from_is_current() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui/openapi.json");
+    let current = serde_json::to_string_pretty(&hermod_api::openapi()).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &current).unwrap();
+    }
+    let known = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        known == current,
+        "ui/openapi.json is old: run this test with UPDATE=1, then `npm run api` in ui/"
+    );
+}
