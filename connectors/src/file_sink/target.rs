@@ -213,6 +213,15 @@ impl Target {
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A child process that is just being started has a copy of the file, which would hold the lock a moment longer.
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::debug!(%error, "the lock ends when the file is closed");
+        }
+    }
+}
+
 impl Held {
     fn open(path: &Path) -> Result<Self, ConnectorError> {
         for _ in 0..OPEN_TRIES {
