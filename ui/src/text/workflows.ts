@@ -91,7 +91,8 @@ export const workflowText = {
     yes: "yes",
     no: "no",
     saved: "Saved version",
-    savedBy: "saved by",
+    /** Nobody has saved what a node has brought in from its directory. */
+    savedBy: (author: string) => (author === "" ? "brought in by a node," : `saved by ${author},`),
     live: "Version that runs",
     liveNone: "none",
     differs: "The saved version does not run yet.",

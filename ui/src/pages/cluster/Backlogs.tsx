@@ -5,9 +5,9 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { declareLost, type Backlog } from "../../api/cluster";
 import { grouped } from "../../format/numbers";
-import { Danger } from "../../parts/Danger";
+import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { RoleButton } from "../../parts/RoleButton";
+import { ActionButton } from "../../parts/Action";
 import { StackTable, type Column } from "../../parts/StackTable";
 import { Ago } from "../../parts/Time";
 import { cluster as words } from "../../text/cluster";
@@ -60,7 +60,7 @@ export function Backlogs({ backlogs }: { backlogs: readonly Backlog[] }) {
       end: true,
       cell: (backlog) =>
         standingOf(backlog) === "stranded" && (
-          <RoleButton
+          <ActionButton
             operation="declareLost"
             role="Administrator"
             size="xs"
@@ -69,7 +69,7 @@ export function Backlogs({ backlogs }: { backlogs: readonly Backlog[] }) {
             onClick={() => setLosing(backlog)}
           >
             {words.lose}
-          </RoleButton>
+          </ActionButton>
         ),
     },
   ];
@@ -111,9 +111,10 @@ function Lose({ backlog, onClose }: { backlog: Backlog; onClose: () => void }) {
     onSettled: () => client.invalidateQueries({ queryKey: ["backlogs"] }),
   });
   return (
-    <Danger
+    <Confirm
+      danger
       title={words.loseTitle(workflow)}
-      confirm={words.lose}
+      submit={words.lose}
       typed={workflow}
       pending={change.isPending}
       error={change.error}
@@ -139,6 +140,6 @@ function Lose({ backlog, onClose }: { backlog: Backlog; onClose: () => void }) {
         error={isMissing && reason.trim() === "" ? words.reasonMissing : undefined}
         onChange={(event) => setReason(event.currentTarget.value)}
       />
-    </Danger>
+    </Confirm>
   );
 }

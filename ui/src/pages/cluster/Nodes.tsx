@@ -3,9 +3,9 @@ import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { lead, removeNode, type Backlog, type Cluster, type Member } from "../../api/cluster";
-import { Danger } from "../../parts/Danger";
+import { Confirm } from "../../parts/Confirm";
 import { Empty } from "../../parts/Empty";
-import { RoleButton } from "../../parts/RoleButton";
+import { ActionButton } from "../../parts/Action";
 import { StackTable, type Column } from "../../parts/StackTable";
 import { Ago } from "../../parts/Time";
 import { cluster as words } from "../../text/cluster";
@@ -75,7 +75,7 @@ export function Nodes({ cluster, heardAtMs, backlogs }: Props) {
     cell: (member) => (
       <Group gap={6} justify="flex-end" wrap="nowrap">
         {member.voter && member.role !== "leader" && (
-          <RoleButton
+          <ActionButton
             operation="transferLeader"
             role="Administrator"
             size="xs"
@@ -83,9 +83,9 @@ export function Nodes({ cluster, heardAtMs, backlogs }: Props) {
             onClick={() => setAsked({ member, what: "lead" })}
           >
             {words.lead}
-          </RoleButton>
+          </ActionButton>
         )}
-        <RoleButton
+        <ActionButton
           operation="removeNode"
           role="Administrator"
           size="xs"
@@ -94,7 +94,7 @@ export function Nodes({ cluster, heardAtMs, backlogs }: Props) {
           onClick={() => setAsked({ member, what: "remove" })}
         >
           {words.remove}
-        </RoleButton>
+        </ActionButton>
       </Group>
     ),
   };
@@ -136,17 +136,16 @@ interface Leading {
 function Lead({ member, leader, onClose }: Leading) {
   const change = useChange(() => lead(member.name), words.leadDone(member.name), onClose);
   return (
-    <Danger
+    <Confirm
       title={words.leadTitle(member.name)}
-      confirm={words.lead}
-      color="teal"
+      submit={words.lead}
       pending={change.isPending}
       error={change.error}
       onConfirm={() => change.mutate()}
       onClose={onClose}
     >
       <Text size="sm">{words.leadEffect(leader)}</Text>
-    </Danger>
+    </Confirm>
   );
 }
 
@@ -163,9 +162,10 @@ function Remove({ member, cluster, backlogs, onClose }: Removing) {
     (backlog) => backlog.node === member.name && !backlog.barred && backlog.messages !== 0,
   );
   return (
-    <Danger
+    <Confirm
+      danger
       title={words.removeTitle(member.name)}
-      confirm={words.remove}
+      submit={words.remove}
       pending={change.isPending}
       error={change.error}
       onConfirm={() => change.mutate()}
@@ -174,6 +174,6 @@ function Remove({ member, cluster, backlogs, onClose }: Removing) {
       <Text size="sm">{words.removeEffect(member.role, member.voter)}</Text>
       {holds.length > 0 && <Text size="sm">{words.removeHolds(holds.length, messagesOf(holds))}</Text>}
       <Text size="sm">{words.removeSurvives(cluster.survives)}</Text>
-    </Danger>
+    </Confirm>
   );
 }

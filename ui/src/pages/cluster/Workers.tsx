@@ -5,7 +5,7 @@ import { setDraining, type Worker } from "../../api/cluster";
 import { count } from "../../format/numbers";
 import { Empty } from "../../parts/Empty";
 import { Failure } from "../../parts/Failure";
-import { RoleButton } from "../../parts/RoleButton";
+import { ActionButton } from "../../parts/Action";
 import { StackTable, type Column } from "../../parts/StackTable";
 import { Ago } from "../../parts/Time";
 import { cluster as words } from "../../text/cluster";
@@ -67,7 +67,7 @@ export function Workers({ workers }: { workers: readonly Worker[] }) {
       quiet: true,
       end: true,
       cell: (worker) => (
-        <RoleButton
+        <ActionButton
           operation={worker.draining ? "resumeWorker" : "drainWorker"}
           role="Administrator"
           size="xs"
@@ -77,7 +77,7 @@ export function Workers({ workers }: { workers: readonly Worker[] }) {
           onClick={() => change.mutate({ worker, draining: !worker.draining })}
         >
           {worker.draining ? words.resume : words.drain}
-        </RoleButton>
+        </ActionButton>
       ),
     },
   ];

@@ -17,8 +17,8 @@ import {
 } from "../../api/connections";
 import { asProblem } from "../../api/problem";
 import { useMay } from "../../app/session";
-import { ActionButton } from "../../forms/Action";
-import { ConfirmDialog } from "../../forms/ConfirmDialog";
+import { ActionButton } from "../../parts/Action";
+import { Confirm } from "../../parts/Confirm";
 import { Conflict } from "../../forms/Conflict";
 import { useDraft } from "../../forms/drafts";
 import { placed } from "../../forms/placed";
@@ -216,9 +216,9 @@ function Delete({ side, id, etag }: { side: Side; id: string; etag: string }) {
         {base.action.delete}
       </ActionButton>
       {asked !== undefined && (
-        <ConfirmDialog
+        <Confirm
           title={text.deleteTitle(words.one, id)}
-          confirm={base.action.delete}
+          submit={base.action.delete}
           danger
           pending={remove.isPending}
           error={remove.error}
@@ -231,7 +231,7 @@ function Delete({ side, id, etag }: { side: Side; id: string; etag: string }) {
               {text.usedBefore(plural(users.data.length, "workflow"))} ({users.data.join(", ")})
             </Text>
           )}
-        </ConfirmDialog>
+        </Confirm>
       )}
     </>
   );

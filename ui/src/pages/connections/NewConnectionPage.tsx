@@ -12,7 +12,7 @@ import {
 } from "../../api/connections";
 import { asProblem } from "../../api/problem";
 import { useMay } from "../../app/session";
-import { ActionButton } from "../../forms/Action";
+import { ActionButton } from "../../parts/Action";
 import { useDraft } from "../../forms/drafts";
 import { placed } from "../../forms/placed";
 import { focusField, Problems } from "../../forms/Problems";

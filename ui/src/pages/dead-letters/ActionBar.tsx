@@ -1,7 +1,7 @@
 import { Button, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import type { Action } from "../../api/deadLetters";
-import { RoleButton } from "../../parts/RoleButton";
+import { ActionButton } from "../../parts/Action";
 import { deadLetters as words } from "../../text/deadLetters";
 import { NONE, type Picked } from "./selection";
 
@@ -53,10 +53,10 @@ export function ActionBar({ picked, here, openTotal, pick, ask }: Props) {
         </Button>
       )}
       <Group gap="xs" ml="auto">
-        <RoleButton operation="replayDeadLetters" role="Editor" size="xs" onClick={() => act("replay")}>
+        <ActionButton operation="replayDeadLetters" role="Editor" size="xs" onClick={() => act("replay")}>
           {words.act.replay}
-        </RoleButton>
-        <RoleButton
+        </ActionButton>
+        <ActionButton
           operation="discardDeadLetters"
           role="Editor"
           size="xs"
@@ -65,7 +65,7 @@ export function ActionBar({ picked, here, openTotal, pick, ask }: Props) {
           onClick={() => act("discard")}
         >
           {words.act.discard}
-        </RoleButton>
+        </ActionButton>
       </Group>
       {lacking && nothing && (
         <Text size="sm" role="alert" w="100%">

@@ -4,7 +4,7 @@ import { useRef, useState } from "react";
 import { changeLetters, type Action, type LetterFilter } from "../../api/deadLetters";
 import { workflowsQuery } from "../../api/queries";
 import { useLive } from "../../app/live";
-import { Danger } from "../../parts/Danger";
+import { Confirm } from "../../parts/Confirm";
 import { deadLetters as words } from "../../text/deadLetters";
 import type { Done } from "./Result";
 import { carryOut, orders, type Outcome, type Picked } from "./selection";
@@ -59,10 +59,10 @@ export function ChangeDialog(props: Props) {
     .map((name) => `${words[name].toLowerCase()} ${filter[name] ?? ""}`);
   const title = words.ask[action](words.chosen(number), workflow);
   return (
-    <Danger
+    <Confirm
       title={title}
-      confirm={words.act[action]}
-      color={action === "replay" ? "teal" : "red"}
+      submit={words.act[action]}
+      danger={action === "discard"}
       typed={action === "discard" && picked.all ? workflow : undefined}
       pending={change.isPending}
       error={change.error}
@@ -88,6 +88,6 @@ export function ChangeDialog(props: Props) {
           </Button>
         </Group>
       )}
-    </Danger>
+    </Confirm>
   );
 }

@@ -7,7 +7,7 @@ import { useMay } from "../../app/session";
 import { count } from "../../format/numbers";
 import { Failure } from "../../parts/Failure";
 import { Loading } from "../../parts/Loaded";
-import { RoleButton } from "../../parts/RoleButton";
+import { ActionButton } from "../../parts/Action";
 import { Ago, At } from "../../parts/Time";
 import { deadLetters as words } from "../../text/deadLetters";
 import { text } from "../../text/en";
@@ -122,10 +122,10 @@ function Change({ workflow, letter }: { workflow: string; letter: DeadLetter }) 
   return (
     <>
       <Group gap="xs" display={letter.state === "open" ? undefined : "none"}>
-        <RoleButton operation="replayDeadLetters" role="Editor" onClick={() => setAction("replay")}>
+        <ActionButton operation="replayDeadLetters" role="Editor" onClick={() => setAction("replay")}>
           {words.act.replay}
-        </RoleButton>
-        <RoleButton
+        </ActionButton>
+        <ActionButton
           operation="discardDeadLetters"
           role="Editor"
           color="red"
@@ -133,7 +133,7 @@ function Change({ workflow, letter }: { workflow: string; letter: DeadLetter }) 
           onClick={() => setAction("discard")}
         >
           {words.act.discard}
-        </RoleButton>
+        </ActionButton>
       </Group>
       {done && <Result done={done} onClose={() => setDone(undefined)} />}
       {action && (

@@ -26,6 +26,7 @@ export function RemoveDialog({ who, onClose }: { who: string; onClose: () => voi
   const theirs = tokens.data?.data.filter((token) => token.user === who).length;
   return (
     <Confirm
+      danger
       title={peopleText.removeTitle(who)}
       submit={peopleText.remove}
       pending={remove.isPending}

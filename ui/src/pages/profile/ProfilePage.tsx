@@ -75,6 +75,7 @@ function Everywhere() {
       </Button>
       {asked && (
         <Confirm
+          danger
           title={words.confirmTitle}
           submit={words.submit}
           pending={out.isPending}

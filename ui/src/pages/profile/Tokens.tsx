@@ -146,6 +146,7 @@ function RevokeDialog({ token, onClose }: { token: Token; onClose: () => void })
   });
   return (
     <Confirm
+      danger
       title={words.revokeTitle(token.name)}
       submit={words.revoke}
       pending={revoke.isPending}

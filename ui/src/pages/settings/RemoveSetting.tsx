@@ -21,6 +21,7 @@ export function RemoveSetting({ setting, onClose }: { setting: Setting; onClose:
   });
   return (
     <Confirm
+      danger
       title={words.title(name)}
       submit={words.submit}
       pending={remove.isPending}

@@ -26,7 +26,7 @@ export function Facts({ held, pulse }: { held: Held; pulse: Pulse | undefined })
         v{view.version}{" "}
         {saved && (
           <Text span size="xs" c="dimmed">
-            {text.savedBy} {saved.author}, <Ago ms={saved.saved_at} />
+            {text.savedBy(saved.author)} <Ago ms={saved.saved_at} />
           </Text>
         )}
       </>,

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { asProblem } from "../../api/problem";
 import { readWorkflow, saveEdit, type Held } from "../../api/workflows";
 import { useMay } from "../../app/session";
-import { ActionButton } from "../../forms/Action";
+import { ActionButton } from "../../parts/Action";
 import { Conflict } from "../../forms/Conflict";
 import { useDraft } from "../../forms/drafts";
 import { JsonText, syntaxError } from "../../forms/JsonText";

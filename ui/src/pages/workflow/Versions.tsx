@@ -5,8 +5,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { asProblem } from "../../api/problem";
 import { rollBack, versionQuery, versionsQuery, type Held, type Version } from "../../api/workflows";
-import { ActionButton } from "../../forms/Action";
-import { ConfirmDialog } from "../../forms/ConfirmDialog";
+import { ActionButton } from "../../parts/Action";
+import { Confirm } from "../../parts/Confirm";
 import { Diff } from "../../forms/Diff";
 import { Loaded } from "../../parts/Loaded";
 import { Ago } from "../../parts/Time";
@@ -244,10 +244,10 @@ function RollBack({
   });
   const stale = back.error != null && asProblem(back.error).isConflict;
   return (
-    <ConfirmDialog
+    <Confirm
       size="lg"
       title={text.title(id, version)}
-      confirm={text.rollback}
+      submit={text.rollback}
       pending={back.isPending}
       blocked={stale}
       error={stale ? undefined : back.error}
@@ -264,6 +264,6 @@ function RollBack({
         <Between id={id} from={saved} to={version} />
       </Box>
       {active && <Text size="sm">{text.running}</Text>}
-    </ConfirmDialog>
+    </Confirm>
   );
 }

@@ -4,7 +4,7 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { workflowQuery, type Held, type Workflow } from "../../api/workflows";
 import { useJudged } from "../../app/verdicts";
-import { ActionButton } from "../../forms/Action";
+import { ActionButton } from "../../parts/Action";
 import { Failure } from "../../parts/Failure";
 import { Loaded } from "../../parts/Loaded";
 import { Page } from "../../parts/Page";

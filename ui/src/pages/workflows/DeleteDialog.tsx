@@ -3,7 +3,7 @@ import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { asProblem } from "../../api/problem";
 import { deleteWorkflow, workflowQuery, type Workflow } from "../../api/workflows";
-import { ConfirmDialog } from "../../forms/ConfirmDialog";
+import { Confirm } from "../../parts/Confirm";
 import { plural } from "../../format/numbers";
 import { text as base } from "../../text/en";
 import { workflowText } from "../../text/workflows";
@@ -40,9 +40,9 @@ export function DeleteDialog({
   const problem = remove.error ? asProblem(remove.error) : undefined;
   const held = problem?.status === 409 ? heldBy(problem.message) : undefined;
   return (
-    <ConfirmDialog
+    <Confirm
       title={text.title(id)}
-      confirm={held ? text.discard : base.action.delete}
+      submit={held ? text.discard : base.action.delete}
       danger
       pending={remove.isPending}
       error={held ? undefined : remove.error}
@@ -56,6 +56,6 @@ export function DeleteDialog({
           {text.holds(plural(held.messages, "message"), plural(held.dead, "dead letter"))}
         </Text>
       )}
-    </ConfirmDialog>
+    </Confirm>
   );
 }

@@ -7,7 +7,7 @@ import { useState } from "react";
 import { asProblem } from "../../api/problem";
 import { importBundle, validateBundle } from "../../api/workflows";
 import { useMay } from "../../app/session";
-import { ActionButton } from "../../forms/Action";
+import { ActionButton } from "../../parts/Action";
 import { useDraft } from "../../forms/drafts";
 import { JsonText, syntaxError } from "../../forms/JsonText";
 import { Failure } from "../../parts/Failure";

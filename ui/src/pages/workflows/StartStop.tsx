@@ -4,8 +4,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { startWorkflow, stopWorkflow, type Workflow } from "../../api/workflows";
 import { useLive } from "../../app/live";
-import { ActionButton } from "../../forms/Action";
-import { ConfirmDialog } from "../../forms/ConfirmDialog";
+import { ActionButton } from "../../parts/Action";
+import { Confirm } from "../../parts/Confirm";
 import { plural } from "../../format/numbers";
 import { waitingMessages } from "../../status/states";
 import { text as base } from "../../text/en";
@@ -46,9 +46,9 @@ export function StartStop({ workflow, size = "sm" }: { workflow: Workflow; size?
         {label}
       </ActionButton>
       {asked && (
-        <ConfirmDialog
+        <Confirm
           title={words.title(id)}
-          confirm={label}
+          submit={label}
           pending={change.isPending}
           error={change.error}
           onConfirm={() => change.mutate()}
@@ -62,7 +62,7 @@ export function StartStop({ workflow, size = "sm" }: { workflow: Workflow; size?
                 : workflowText.stop.unknown}
             </Text>
           )}
-        </ConfirmDialog>
+        </Confirm>
       )}
     </>
   );

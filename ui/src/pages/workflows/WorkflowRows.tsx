@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { memo, useState, type ReactNode } from "react";
 import type { Workflow } from "../../api/workflows";
 import { useJudged, type Judged } from "../../app/verdicts";
-import { ActionItem } from "../../forms/Action";
+import { ActionItem } from "../../parts/Action";
 import { count, rate } from "../../format/numbers";
 import { Failure } from "../../parts/Failure";
 import { Ago } from "../../parts/Time";

@@ -5,7 +5,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { workflowsQuery } from "../../api/queries";
 import { workflowPageQuery } from "../../api/workflows";
-import { ActionButton, ActionItem } from "../../forms/Action";
+import { ActionButton, ActionItem } from "../../parts/Action";
 import { pageOf, type ListSearch } from "../../forms/list-search";
 import { Pages, SearchBox } from "../../forms/Listing";
 import { grouped } from "../../format/numbers";
