@@ -142,6 +142,23 @@ struct Sent {
     left: bool,
     statuses: HashMap<String, (Instant, WorkflowStatus)>,
     streams: Option<Vec<ReportedBacklog>>,
+    /// The store has not taken the last one; that was said.
+    untaken: bool,
+}
+
+impl Sent {
+    /// Says once that the store takes no report, and once that it does again.
+    fn taken(&mut self, outcome: Result<(), String>) {
+        let failed = outcome.is_err();
+        match outcome {
+            Err(reason) if !self.untaken => {
+                tracing::warn!(reason, "the store has not taken a report; trying again");
+            }
+            Ok(()) if self.untaken => tracing::info!("the store takes reports again"),
+            Ok(()) | Err(_) => {}
+        }
+        self.untaken = failed;
+    }
 }
 
 impl Reporter {
@@ -292,13 +309,10 @@ impl Reporter {
         let submitted = self.core.store().submit(operations);
         let answers = match tokio::time::timeout(TIMEOUT, submitted).await {
             Ok(Ok(answers)) => answers,
-            Ok(Err(error)) => {
-                return tracing::warn!(%error, "the store has not taken a report; trying again");
-            }
-            Err(_) => {
-                return tracing::warn!("the store has not taken a report in time; trying again");
-            }
+            Ok(Err(error)) => return sent.taken(Err(error.to_string())),
+            Err(_) => return sent.taken(Err("no answer in time".to_owned())),
         };
+        sent.taken(Ok(()));
         for ((key, checkpoint), answer) in keys.iter().zip(&answers) {
             self.settle(key, checkpoint, answer);
         }
