@@ -153,6 +153,10 @@ fn command() -> Command {
 
 fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<Exit, Failure> {
     let file = cli.config_file;
+    if cli.build_ui && cli.command.is_some() {
+        let message = "`--build-ui` is for a node; no command serves the web interface";
+        return Err(Failure::new(Code::Configuration, message));
+    }
     match cli.command {
         None => {
             let (config, logs) = configure_node(matches, file.as_deref())?;

@@ -22,7 +22,9 @@ fn built() -> Result<Ui, Failure> {
     let is_checkout =
         |dir: &&Path| dir.join("ui/package.json").is_file() && dir.join("Cargo.toml").is_file();
     let Some(root) = here.ancestors().find(is_checkout) else {
-        tracing::info!("the web interface is built in; there is no checkout here to build it from");
+        tracing::info!(
+            "there is no checkout here to build the web interface from; what the binary has of it is served"
+        );
         return Ok(Ui::BuiltIn);
     };
     let ui = root.join("ui");

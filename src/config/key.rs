@@ -221,7 +221,7 @@ pub(crate) static KEYS: &[Key] = &[
         "PORT",
         "8080",
         Scope::Serve,
-        "Port of push ingress, probes and metrics; 0 takes a free one",
+        "Port of API, web interface, push ingress, probes and metrics; 0 takes a free one",
     ),
     key(
         "grpc_port",

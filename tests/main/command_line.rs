@@ -419,3 +419,11 @@ fn the_start_prints_the_address_and_a_line_to_paste() {
         );
     }
 }
+
+#[test]
+fn the_interface_is_built_for_a_node_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(directory.path(), &["--build-ui", "connectors"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("`--build-ui` is for a node"));
+}
